@@ -1,0 +1,6 @@
+//! One textbook algorithm per file, one function of the same name.
+
+pub mod conformal;
+pub mod gaussian_process;
+pub mod kernel;
+pub mod pod;

@@ -1,0 +1,24 @@
+//! One rank.
+
+use super::Communicator;
+
+/// The communicator of a serial run: every collective is the identity.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SingleComm;
+
+impl Communicator for SingleComm {
+    fn rank(&self) -> usize {
+        0
+    }
+    fn size(&self) -> usize {
+        1
+    }
+    fn all_sum(&self, _values: &mut [f64]) {}
+    fn all_argmax(&self, value: f64, index: usize) -> (f64, usize) {
+        (value, index)
+    }
+    fn broadcast(&self, _values: &mut [f64], _root: usize) {}
+    fn all_gather(&self, values: &[f64]) -> Vec<Vec<f64>> {
+        vec![values.to_vec()]
+    }
+}

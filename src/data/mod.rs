@@ -1,0 +1,1 @@
+//! Parameters, snapshots, fields and the study.

@@ -1,0 +1,3 @@
+//! Files: the only places that know layouts.
+
+pub mod vtu;

@@ -1,0 +1,11 @@
+//! Dense and sparse linear algebra on tall matrices whose rows are shared out over ranks.
+
+pub mod dense;
+pub mod gram_schmidt;
+pub mod inner_product;
+pub mod quasi_newton;
+pub mod randomized_svd;
+pub mod simd;
+pub mod sparse;
+pub mod tall;
+pub mod tsqr;

@@ -1,0 +1,8 @@
+//! Points, cells, shape functions, mass matrices.
+
+pub mod mass_matrix;
+#[allow(clippy::module_inception)]
+pub mod mesh;
+pub mod shape_functions;
+
+pub use mesh::{CellType, Mesh};
