@@ -1,3 +1,36 @@
 //! Files: the only places that know layouts.
 
+pub mod csv;
+pub mod model_file;
+pub mod numpy;
+pub mod predictions;
+pub mod stacked;
 pub mod vtu;
+
+use crate::data::{FieldInfo, Table};
+use crate::error::Result;
+use crate::mesh::Mesh;
+use faer::Mat;
+use std::fmt::Debug;
+use std::ops::Range;
+use std::path::Path;
+
+/// Samples of full-order solutions in files; what is small is held, fields are read on demand.
+pub trait SnapshotSource: Send + Sync + Debug {
+    /// The file or folder, for messages.
+    fn path(&self) -> &Path;
+    /// Number of samples.
+    fn n_samples(&self) -> usize;
+    /// The fields, in the order of the file.
+    fn fields(&self) -> &[FieldInfo];
+    /// Parameters [n_samples, n_parameters], where the file holds them.
+    fn parameters(&self) -> Option<&Table>;
+    /// Scalar outputs [n_samples, n_scalars], where the file holds them.
+    fn scalars(&self) -> Option<&Table>;
+    /// Time of each sample, where the file holds it.
+    fn time(&self) -> Option<&[f64]>;
+    /// The mesh (with mean points where they move).
+    fn mesh(&self) -> Option<&Mesh>;
+    /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample and entry.
+    fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>>;
+}

@@ -5,4 +5,4 @@ pub mod mass_matrix;
 pub mod mesh;
 pub mod shape_functions;
 
-pub use mesh::{CellType, Mesh};
+pub use mesh::{CellBlock, CellType, Mesh};

@@ -1,1 +1,1 @@
-
+//! All tests but those under mpirun, in one binary.

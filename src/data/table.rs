@@ -1,0 +1,59 @@
+//! Named columns of numbers over samples: parameters and scalar outputs.
+
+use crate::error::{Error, Result};
+
+/// Values [n_samples, n_columns] (row-major) with a name per column.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    pub names: Vec<String>,
+    pub values: Vec<f64>,
+}
+
+impl Table {
+    /// Checks that the values fill whole rows.
+    pub fn new(names: Vec<String>, values: Vec<f64>) -> Result<Self> {
+        if names.is_empty() && !values.is_empty() || !names.is_empty() && values.len() % names.len() != 0 {
+            return Err(Error::argument("values of a table", values.len(), format!("a multiple of {} columns", names.len())));
+        }
+        Ok(Table { names, values })
+    }
+
+    /// Number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Number of rows; 0 without columns.
+    pub fn n_rows(&self) -> usize {
+        if self.names.is_empty() { 0 } else { self.values.len() / self.names.len() }
+    }
+
+    /// One row.
+    pub fn row(&self, i: usize) -> &[f64] {
+        let k = self.n_columns();
+        &self.values[i * k..(i + 1) * k]
+    }
+
+    /// One column.
+    pub fn column(&self, j: usize) -> Vec<f64> {
+        (0..self.n_rows()).map(|i| self.row(i)[j]).collect()
+    }
+
+    /// Index of a column.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|n| n == name)
+    }
+
+    /// The rows `rows`, in that order.
+    pub fn select_rows(&self, rows: &[usize]) -> Table {
+        let values = rows.iter().flat_map(|&i| self.row(i).iter().copied()).collect();
+        Table { names: self.names.clone(), values }
+    }
+
+    /// The columns `columns`, in that order.
+    pub fn select_columns(&self, columns: &[usize]) -> Table {
+        let names = columns.iter().map(|&j| self.names[j].clone()).collect();
+        let values = (0..self.n_rows()).flat_map(|i| columns.iter().map(move |&j| (i, j))).map(|(i, j)| self.row(i)[j]).collect();
+        Table { names, values }
+    }
+}
