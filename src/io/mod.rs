@@ -5,6 +5,8 @@ pub mod csv;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
 pub mod model_file;
+mod model_reader;
+mod model_writer;
 pub mod numpy;
 pub mod predictions;
 pub mod stacked;
