@@ -95,12 +95,9 @@ impl Header {
         let mut block = [0; USER_BLOCK as usize];
         let n = (length as usize).min(block.len());
         file.read_exact_at(&mut block[..n], 0).map_err(|e| corrupt(path, "user block", e.to_string()))?;
-        if n == 0 || block[..n.min(8)] != MAGIC[..n.min(8)] {
-            let found = match n {
-                0 => "an empty file",
-                _ if block.starts_with(b"\x89HDF") => "an HDF5 file that is not a model",
-                _ => "a file without the mark of a model",
-            };
+        if block[..n.min(8)] != MAGIC[..n.min(8)] {
+            let other = block.starts_with(b"\x89HDF");
+            let found = if other { "an HDF5 file that is not a model" } else { "a file without the mark of a model" };
             let mend = "name a model file written by `kolmo fit`";
             return Err(Error::input("K002", path, "first bytes", found, "a kolmo model file", mend));
         }
