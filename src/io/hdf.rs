@@ -24,12 +24,12 @@ pub(crate) fn open(path: &Path) -> Result<hdf5::File> {
     let opened = hdf5::File::open(path).or_else(|e| {
         let reason = e.to_string();
         // EAGAIN: a writer holds the file. Any other reason: the file system has no locks.
-        if reason.contains("lock") && !reason.contains("errno = 11") { unlocked() } else { Err(e) }
+        if reason.contains("lock file") && !reason.contains("errno = 11") { unlocked() } else { Err(e) }
     });
     opened.map_err(|e| {
         let reason = e.to_string();
         let reason = reason.rsplit("(): ").next().unwrap_or(&reason).to_string();
-        if reason.contains("lock") {
+        if reason.contains("lock file") {
             let mend = "wait until the program that writes it has closed it";
             return Error::input("K001", path, "", reason, "a file that no other program is writing", mend);
         }

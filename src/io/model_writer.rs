@@ -84,8 +84,8 @@ impl ModelWriter {
     /// Writes a text as the scalar data set `path`.
     pub fn text(&mut self, path: &str, value: &str) -> Result<()> {
         let value = hdf::unicode(value).map_err(|e| self.refused(e))?;
-        let data = self.reserve::<hdf5::types::VarLenUnicode>(path, &[])?;
-        data.write_scalar(&value).map_err(|e| self.refused(e))
+        let created = self.hdf5.new_dataset::<hdf5::types::VarLenUnicode>().create(path.trim_matches('/'));
+        created.and_then(|data| data.write_scalar(&value)).map_err(|e| self.refused(e))
     }
 
     /// Writes a text attribute of the group or data set `place` (`/` is the file itself).

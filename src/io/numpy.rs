@@ -6,7 +6,7 @@ use crate::io::hyperslab::not_finite;
 use crate::io::{SnapshotSource, check_range};
 use crate::mesh::Mesh;
 use faer::Mat;
-use ndarray::{ArrayD, Dimension};
+use ndarray::ArrayD;
 use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -352,6 +352,11 @@ fn typed<T: ReadableElement>(zip: &mut NpzReader<File>, path: &Path, name: &str)
     match zip.by_name::<ndarray::OwnedRepr<T>, ndarray::IxDyn>(name) {
         Ok(array) => Ok(Some(array)),
         Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
+        Err(e) if e.to_string().contains("not supported") => {
+            let place = format!("array {name}");
+            let expected = "arrays that are not compressed";
+            Err(Error::input("K013", path, place, e.to_string(), expected, "write the file with numpy.savez"))
+        }
         Err(e) => Err(truncated(path, format!("array {name}: {e}"))),
     }
 }
