@@ -323,8 +323,9 @@ fn usage() {
         check_later(&kolmo(folder.path(), verb));
     }
     usage(&["explain", "K999"], "K999");
-    kolmo(folder.path(), &["--version"]).success();
-    kolmo(folder.path(), &["--help"]).success();
+    let version = kolmo(folder.path(), &["--version"]).success();
+    assert!(version.stdout.contains(env!("CARGO_PKG_VERSION")), "{version:#?}");
+    assert!(kolmo(folder.path(), &["--help"]).success().stdout.contains("predict"));
 }
 
 #[track_caller]
