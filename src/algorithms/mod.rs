@@ -3,4 +3,5 @@
 pub mod conformal;
 pub mod gaussian_process;
 pub mod kernel;
+pub mod output_groups;
 pub mod pod;

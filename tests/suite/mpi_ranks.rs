@@ -1,0 +1,100 @@
+//! `mpirun -n N kolmo …` gives the serial answer. Runs where tests/mpirun.sh sets KOLMO_MPIRUN (a build with MPI).
+
+use crate::tool::{KOLMO, Run, Stacked, data_sets, kolmo, listing, write_text};
+use std::path::Path;
+use std::process::Command;
+
+/// `kolmo ARGS` on `n_ranks` ranks; a run that hangs is ended after two minutes.
+fn ranks(folder: &Path, n_ranks: usize, args: &[&str]) -> Run {
+    let n = n_ranks.to_string();
+    let launcher =
+        ["mpirun", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism", "none"];
+    Run::of(Command::new("timeout").arg("120").args(launcher).args(["-n", &n, KOLMO]).args(args).current_dir(folder))
+}
+
+/// Whether this run of the tests is to start `mpirun`.
+fn wanted() -> bool {
+    let wanted = std::env::var_os("KOLMO_MPIRUN").is_some();
+    if !wanted {
+        println!("skipped: tests/mpirun.sh runs this");
+    } else if !cfg!(feature = "mpi") {
+        panic!("KOLMO_MPIRUN needs a build with --features mpi");
+    }
+    wanted
+}
+
+/// Largest difference of the values of `a` and `b` below `group`, relative to the largest value of each data set.
+#[track_caller]
+fn difference(a: &Path, b: &Path, group: &str) -> f64 {
+    let part =
+        |path: &Path| -> Vec<_> { data_sets(path).into_iter().filter(|(name, _)| name.starts_with(group)).collect() };
+    let (a, b) = (part(a), part(b));
+    assert!(!a.is_empty(), "nothing to compare in {group}");
+    assert_eq!(a.len(), b.len(), "not the same data sets in {group}");
+    let mut largest = 0.0f64;
+    for ((name, (shape, x)), (other, (other_shape, y))) in a.iter().zip(&b) {
+        assert_eq!((name, shape), (other, other_shape));
+        let scale = x.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(f64::MIN_POSITIVE);
+        let off = x.iter().zip(y).map(|(x, y)| (x - y).abs() / scale).fold(0.0, f64::max);
+        assert!(off.is_finite(), "{name} holds numbers that are not finite");
+        largest = largest.max(off);
+    }
+    largest
+}
+
+#[test]
+fn mpi_ranks_give_the_serial_answer() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+    for name in ["supersonic_step.h5", "supersonic_step.toml"] {
+        std::fs::copy(data.join(name), folder.path().join(name)).unwrap();
+    }
+    let folder = folder.path();
+    write_text(folder, "p.csv", "mach,gamma\n1.7,1.3\n2.1,1.4\n2.8,1.6\n");
+    let fit = |model: &'static str| ["fit", "supersonic_step.toml", "-o", model];
+    let predict = |model: &'static str, out: &'static str| ["predict", model, "--parameters", "p.csv", "-o", out];
+    kolmo(folder, &fit("serial.h5")).success();
+    kolmo(folder, &predict("serial.h5", "serial_out.h5")).success();
+    for n_ranks in 1..=3 {
+        ranks(folder, n_ranks, &fit("ranks.h5")).success();
+        kolmo(folder, &["check", "ranks.h5"]).success();
+        ranks(folder, n_ranks, &predict("ranks.h5", "ranks_out.h5")).success();
+        let [serial, model] = ["serial.h5", "ranks.h5"].map(|f| folder.join(f));
+        let [answer, out] = ["serial_out.h5", "ranks_out.h5"].map(|f| folder.join(f));
+        for field in ["rho", "p"] {
+            let off = difference(&serial, &model, &format!("/pod/{field}/singular_values"));
+            assert!(off <= 1e-12, "{n_ranks} ranks, singular values of {field}: {off:e}");
+        }
+        for group in ["/snapshots/rho", "/snapshots/p", "/uncertainty", "/interval", "/indicators", "/flags"] {
+            let off = difference(&answer, &out, group);
+            println!("{n_ranks} ranks, {group}: largest relative difference {off:.1e}");
+            assert!(off <= 1e-10, "{n_ranks} ranks, {group}: {off:e}");
+        }
+        for file in [model, out] {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+}
+
+#[test]
+fn mpi_ranks_share_an_error() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut data = Stacked::new(12, 4);
+    // The last entry: only the last rank reads it.
+    data.snapshots[0].1[(7, 24)] = f64::NAN;
+    data.write(folder.path(), "train.h5");
+    write_text(folder.path(), "study.toml", "[data]\nsamples = \"train.h5\"\n");
+    let before = listing(folder.path());
+    for n_ranks in 1..=3 {
+        let run = ranks(folder.path(), n_ranks, &["fit", "study.toml", "-o", "model.h5"]);
+        assert_eq!(run.code, Some(2), "{n_ranks} ranks: {run:#?}");
+        assert!(run.line("error[").starts_with("error[K004]: "), "{run:#?}");
+        assert_eq!(listing(folder.path()), before, "{n_ranks} ranks");
+    }
+}
