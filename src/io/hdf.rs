@@ -189,7 +189,7 @@ pub(crate) fn block(rows: Range<usize>, entries: Option<Range<usize>>, n_axes: u
     Hyperslab::from(axes).into()
 }
 
-/// Writes the columns of `columns` as the rows `first_row..` of `data` (shape `[n_rows, ...]`) without a transposed copy.
+/// Writes the columns of `columns` as the rows `first_row..` of `data` [n_rows, ...] without a transposed copy.
 pub(crate) fn write_columns(path: &Path, data: &Dataset, first_row: usize, columns: MatRef<'_, f64>) -> Result<()> {
     let shape = data.shape();
     let width: usize = shape.iter().skip(1).product();

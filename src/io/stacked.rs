@@ -103,7 +103,7 @@ impl StackedFile {
         self.position(field).and_then(|i| self.data[i].chunk())
     }
 
-    /// The CSR matrix `/inner_product` [n, n], where the file holds it. Errors: K005 where its arrays do not fit together.
+    /// The CSR matrix `/inner_product` [n, n], where the file holds it. Errors: K005 where its arrays do not match.
     pub fn inner_product(&self) -> Result<Option<sprs::CsMat<f64>>> {
         let place = "/inner_product";
         let Some(group) = hdf::group(&self.file, "inner_product") else { return Ok(None) };

@@ -2,4 +2,5 @@
 
 mod model_file;
 mod numpy_csv;
+mod predictions;
 mod stacked;
