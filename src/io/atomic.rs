@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub struct AtomicFile {
     target: PathBuf,
+    destination: PathBuf,
     temporary: PathBuf,
     file: File,
     committed: bool,
@@ -36,7 +37,11 @@ pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 
 /// [`Error::Write`] for `path`.
 pub(crate) fn write_error(path: &Path, reason: impl ToString) -> Error {
-    Error::Write { file: path.to_path_buf(), reason: reason.to_string() }
+    let reason = reason.to_string();
+    // HDF5 wraps the reason of the system in addresses and sizes.
+    let system =
+        reason.split_once("error message = '").and_then(|(_, rest)| rest.split('\'').next()).map(str::to_string);
+    Error::Write { file: path.to_path_buf(), reason: system.unwrap_or(reason) }
 }
 
 impl AtomicFile {
@@ -47,9 +52,9 @@ impl AtomicFile {
     /// file system refuses.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let target = resolve(path)?;
-        let name = target.file_name().ok_or_else(|| write_error(path, "the path names a folder"))?.to_os_string();
-        let folder = folder_of(&target).to_path_buf();
+        let destination = resolve(path)?;
+        let name = destination.file_name().ok_or_else(|| write_error(path, "the path names a folder"))?.to_os_string();
+        let folder = folder_of(&destination).to_path_buf();
         match fs::metadata(&folder) {
             Ok(meta) if meta.is_dir() => {}
             Ok(_) => return Err(write_error(path, format!("{} is not a folder", folder.display()))),
@@ -68,7 +73,7 @@ impl AtomicFile {
         }
         remove_stale(&folder, &name);
         let (temporary, file) = create_locked(&folder, &name).map_err(|e| write_error(path, e))?;
-        Ok(AtomicFile { target, temporary, file, committed: false })
+        Ok(AtomicFile { target: path.to_path_buf(), destination, temporary, file, committed: false })
     }
 
     /// The temporary name, for libraries that open the file themselves (they must not take a lock of their own).
@@ -76,7 +81,7 @@ impl AtomicFile {
         &self.temporary
     }
 
-    /// The final name.
+    /// The final name, as it was given.
     pub fn target(&self) -> &Path {
         &self.target
     }
@@ -89,10 +94,10 @@ impl AtomicFile {
     /// Flushes the file to the disk, renames it to its final name and flushes the folder.
     pub fn commit(mut self) -> Result<()> {
         self.file.sync_all().map_err(|e| write_error(&self.target, e))?;
-        fs::rename(&self.temporary, &self.target).map_err(|e| write_error(&self.target, e))?;
+        fs::rename(&self.temporary, &self.destination).map_err(|e| write_error(&self.target, e))?;
         self.committed = true;
         // Some file systems cannot flush a folder; the file itself is complete by now.
-        if let Ok(folder) = File::open(folder_of(&self.target)) {
+        if let Ok(folder) = File::open(folder_of(&self.destination)) {
             let _ = folder.sync_all();
         }
         Ok(())

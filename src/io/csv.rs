@@ -89,7 +89,7 @@ fn missing_column(path: &Path, table: &Table, name: &str) -> Error {
 
 /// Writes a table, keys first where there are any; numbers are written so that reading gives the same bits.
 ///
-/// Errors: K001 where the folder is missing, [`Error::Write`], [`Error::Argument`] where keys and rows differ in number.
+/// Errors: K001 where the folder is missing, [`Error::Write`], [`Error::Argument`] where the number of keys is wrong.
 pub fn write_table(path: impl AsRef<Path>, keys: Option<&[String]>, table: &Table) -> Result<()> {
     let path = path.as_ref();
     if let Some(keys) = keys.filter(|keys| table.n_columns() > 0 && keys.len() != table.n_rows()) {

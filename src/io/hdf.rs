@@ -14,6 +14,9 @@ use std::path::Path;
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 /// Longest name of fixed length that is read.
 const MAX_FIXED: usize = 1024;
+/// Largest ratio of a table to its file, and a size that is always read.
+const COMPRESSED: usize = 2000;
+const SMALL: usize = 1 << 28;
 /// Columns shorter than this (in values) are gathered before they are written.
 const GATHER: usize = 1 << 17;
 
@@ -99,7 +102,23 @@ pub(crate) fn is_numeric(data: &Container) -> bool {
 /// All values as f64, in memory order; refuses other types.
 pub(crate) fn read_f64(path: &Path, data: &Container, place: &str) -> Result<Vec<f64>> {
     check_numeric(path, data, place)?;
+    check_size(path, data, place)?;
     data.read_raw::<f64>().map_err(|e| damaged(path, place, e))
+}
+
+/// Refuses a shape that the file cannot hold, before memory is asked for: a sign of a damaged header.
+pub(crate) fn check_size(path: &Path, data: &Container, place: &str) -> Result<()> {
+    let size = data.dtype().map_or(1, |t| t.size());
+    let shape = data.shape();
+    let bytes = shape.iter().try_fold(size, |n, &m| n.checked_mul(m));
+    let length = fs::metadata(path).map_or(0, |m| m.len() as usize);
+    // Zeros are packed about a thousand times by gzip; chunks that were never written take no room at all.
+    let most = length.saturating_mul(COMPRESSED).max(SMALL);
+    if bytes.is_some_and(|n| n <= most) {
+        return Ok(());
+    }
+    let (found, expected) = (format!("shape {shape:?}"), format!("values that fit into a file of {length} bytes"));
+    Err(Error::input("K003", path, place, found, expected, "copy or write the file again"))
 }
 
 pub(crate) fn check_numeric(path: &Path, data: &Container, place: &str) -> Result<()> {
@@ -189,7 +208,7 @@ pub(crate) fn block(rows: Range<usize>, entries: Option<Range<usize>>, n_axes: u
     Hyperslab::from(axes).into()
 }
 
-/// Writes the columns of `columns` as the rows `first_row..` of `data` (shape `[n_rows, ...]`) without a transposed copy.
+/// Writes the columns of `columns` as the rows `first_row..` of `data` [n_rows, ...] without a transposed copy.
 pub(crate) fn write_columns(path: &Path, data: &Dataset, first_row: usize, columns: MatRef<'_, f64>) -> Result<()> {
     let shape = data.shape();
     let width: usize = shape.iter().skip(1).product();

@@ -37,7 +37,8 @@ pub trait SnapshotSource: Send + Sync + Debug {
     fn time(&self) -> Option<&[f64]>;
     /// The mesh (with mean points where they move).
     fn mesh(&self) -> Option<&Mesh>;
-    /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample and entry.
+    /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample
+    /// and entry.
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>>;
 }
 

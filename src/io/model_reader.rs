@@ -7,6 +7,7 @@ use hdf5::{Dataset, Location};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -69,12 +70,17 @@ impl ModelReader {
 
     /// Shape and values (row-major) of the data set `path`. Errors: K002 no such data set, K010 damaged.
     pub fn f64(&self, path: &str) -> Result<(Vec<usize>, Vec<f64>)> {
-        self.values(path, f64::from_le_bytes)
+        self.values(path, None, f64::from_le_bytes)
+    }
+
+    /// Rows `rows` (first axis) of the data set `path`, as [`f64`](ModelReader::f64). Cost: the pieces that hold them.
+    pub fn f64_rows(&self, path: &str, rows: Range<usize>) -> Result<(Vec<usize>, Vec<f64>)> {
+        self.values(path, Some(rows), f64::from_le_bytes)
     }
 
     /// Shape and values (row-major) of the data set `path`. Errors: K002 no such data set, K010 damaged.
     pub fn u32(&self, path: &str) -> Result<(Vec<usize>, Vec<u32>)> {
-        self.values(path, u32::from_le_bytes)
+        self.values(path, None, u32::from_le_bytes)
     }
 
     /// The text in the data set `path`.
@@ -125,34 +131,64 @@ impl ModelReader {
     fn values<const N: usize, T: hdf5::H5Type + Copy + Default + Send>(
         &self,
         path: &str,
+        rows: Option<Range<usize>>,
         from_bytes: fn([u8; N]) -> T,
     ) -> Result<(Vec<usize>, Vec<T>)> {
         let path = path.trim_matches('/');
         let data = self.data(path)?;
-        let shape = data.shape();
+        let mut shape = data.shape();
+        if let Some(rows) = &rows {
+            let n_rows = shape.first().copied().unwrap_or(0);
+            if rows.start > rows.end || rows.end > n_rows {
+                return Err(Error::argument(
+                    format!("rows of {path}"),
+                    format!("{rows:?}"),
+                    format!("within 0..{n_rows}"),
+                ));
+            }
+        }
         if !data.dtype().is_ok_and(|t| t.is::<T>()) {
             return Err(self.lacks(path, &format!("values of type {}", T::type_descriptor())));
         }
         let Some(extent) = self.extents.iter().position(|e| e.path == path) else {
-            return data.read_raw::<T>().map(|v| (shape, v)).map_err(|e| self.damaged(path, e));
+            let mut values = data.read_raw::<T>().map_err(|e| self.damaged(path, e))?;
+            if let (Some(rows), Some(n)) = (rows, shape.first_mut()) {
+                let width = values.len().checked_div(*n).unwrap_or(0);
+                values = values[rows.start * width..rows.end * width].to_vec();
+                *n = rows.len();
+            }
+            return Ok((shape, values));
         };
         let n: usize = shape.iter().product();
         if (n * N) as u64 != self.extents[extent].length {
             return Err(corrupt(&self.path, path, format!("a shape {shape:?} that does not fill its extent")));
         }
-        let mine: Vec<usize> = (0..self.pieces.len()).filter(|&i| self.pieces[i].extent == Some(extent)).collect();
-        let mut values = vec![T::default(); n];
-        values.par_chunks_mut(PIECE / N).zip(mine.par_iter()).try_for_each_init(
+        let width = n.checked_div(shape.first().copied().unwrap_or(1)).unwrap_or(0);
+        let (first, last) = rows.map_or((0, n), |rows| (rows.start * width, rows.end * width));
+        let per_piece = PIECE / N;
+        let start = self.pieces.partition_point(|p| p.offset < self.extents[extent].offset);
+        let mut values = vec![T::default(); last - first];
+        // The first and the last piece may be needed in part only; they are checked as a whole.
+        let (head, rest) = values.split_at_mut((per_piece - first % per_piece).min(last - first));
+        std::iter::once(head).chain(rest.chunks_mut(per_piece)).enumerate().par_bridge().try_for_each_init(
             || vec![0; PIECE],
-            |bytes, (values, &i)| {
+            |bytes, (k, values)| {
+                if values.is_empty() {
+                    return Ok(());
+                }
+                let i = start + first / per_piece + k;
                 let bytes = &mut bytes[..self.pieces[i].length];
                 read_piece(&self.path, &self.file, &self.extents, &self.pieces[i], self.crcs[i], bytes)?;
-                for (value, raw) in values.iter_mut().zip(bytes.as_chunks::<N>().0) {
+                let skip = if k == 0 { first % per_piece } else { 0 };
+                for (value, raw) in values.iter_mut().zip(&bytes.as_chunks::<N>().0[skip..]) {
                     *value = from_bytes(*raw);
                 }
                 Ok(())
             },
         )?;
+        if let Some(n_rows) = shape.first_mut() {
+            *n_rows = (last - first) / width.max(1);
+        }
         Ok((shape, values))
     }
 

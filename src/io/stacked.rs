@@ -103,7 +103,7 @@ impl StackedFile {
         self.position(field).and_then(|i| self.data[i].chunk())
     }
 
-    /// The CSR matrix `/inner_product` [n, n], where the file holds it. Errors: K005 where its arrays do not fit together.
+    /// The CSR matrix `/inner_product` [n, n], where the file holds it. Errors: K005 where its arrays do not match.
     pub fn inner_product(&self) -> Result<Option<sprs::CsMat<f64>>> {
         let place = "/inner_product";
         let Some(group) = hdf::group(&self.file, "inner_product") else { return Ok(None) };
@@ -199,6 +199,9 @@ fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> R
         if !(2..=3).contains(&shape.len()) {
             let expected = "[n_samples, n_entities] or [n_samples, n_entities, n_components]".to_string();
             return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), expected));
+        }
+        if set.offset().is_some() {
+            hdf::check_size(path, &set, &place)?;
         }
         let location = locate(path, &set, &place, shape[1], entities)?;
         let vector = shape.len() == 3;

@@ -119,6 +119,7 @@ fn read_block(path: &Path, data: &Dataset, place: &str, cell_type: CellType) -> 
         let mend = "write zero-based point numbers as integers";
         return Err(Error::input("K005", path, place, "values that are no integers", "point numbers", mend));
     }
+    hdf::check_size(path, data, place)?;
     let numbers = data.read_raw::<i64>().map_err(|e| hdf::damaged(path, place, e))?;
     let mut connectivity = Vec::with_capacity(numbers.len());
     for (i, &number) in numbers.iter().enumerate() {

@@ -6,6 +6,7 @@ mod killed;
 mod model_file;
 mod mpi_ranks;
 mod numpy_csv;
+mod predictions;
 mod rust_source;
 mod stacked;
 mod tool;

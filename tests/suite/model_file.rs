@@ -4,6 +4,7 @@ use faer::Mat;
 use kolmo::Error;
 use kolmo::io::model_file::{ModelReader, ModelWriter, verify_file};
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -87,6 +88,16 @@ fn round_trip() {
         assert_eq!(file.f64("mesh/cells").unwrap_err().code(), "K002");
         assert_eq!(file.attr_u64("pod/p", "none").unwrap_err().code(), "K002");
         assert_eq!(file.attr_u64("/", "format_version").unwrap(), 1);
+        for rows in [0..0, 0..1, 1..modes, modes - 1..modes, 0..modes] {
+            for path in ["pod/p/basis", "pod/u/basis", "pod/p/singular_values"] {
+                let (shape, all) = file.f64(path).unwrap();
+                let width = all.len() / shape[0];
+                let (part, values) = file.f64_rows(path, rows.clone()).unwrap();
+                assert_eq!((part[0], &part[1..]), (rows.len(), &shape[1..]));
+                assert!(values == all[rows.start * width..rows.end * width], "{path} {rows:?}");
+            }
+        }
+        assert_eq!(file.f64_rows("pod/p/basis", 0..modes + 1).unwrap_err().code(), "K100");
         file.verify().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -121,15 +132,16 @@ fn every_flipped_byte_of_a_small_model() {
     let path = folder.path().join("model.h5");
     write(&path, 6, 2);
     let original = fs::read(&path).unwrap();
-    let mut bytes = original.clone();
-    for i in 0..bytes.len() {
-        bytes[i] ^= 1 << (i % 8);
-        fs::write(&path, &bytes).unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    for (i, &byte) in original.iter().enumerate() {
+        file.write_all_at(&[byte ^ 1 << (i % 8)], i as u64).unwrap();
         let error = read(&path).expect_err("a flipped byte");
         assert!(is_refusal(&error), "byte {i}: {error}");
         assert!(verify_file(&path).is_err(), "byte {i}");
-        bytes[i] = original[i];
+        file.write_all_at(&[byte], i as u64).unwrap();
     }
+    assert_eq!(fs::read(&path).unwrap(), original);
+    verify_file(&path).unwrap();
 }
 
 #[test]
@@ -216,6 +228,46 @@ fn an_abandoned_writer_leaves_the_old_file() {
     assert_eq!(fs::read(&path).unwrap(), old);
     assert_eq!(ModelWriter::create(folder.path().join("no/model.h5")).unwrap_err().code(), "K001");
     assert_eq!(ModelWriter::create(folder.path()).unwrap_err().code(), "K103");
+}
+
+#[test]
+fn the_same_content_gives_the_same_bytes() {
+    let folder = TempDir::new().unwrap();
+    let (a, b) = (folder.path().join("a.h5"), folder.path().join("b.h5"));
+    write(&a, 20_000, 3);
+    std::thread::sleep(Duration::from_millis(1100));
+    write(&b, 20_000, 3);
+    assert!(fs::read(&a).unwrap() == fs::read(&b).unwrap());
+}
+
+const LIMITED: &str = "KOLMO_TEST_FULL_DISK";
+
+/// Not a test by itself: the process that `a_full_disk` gives 256 KiB per file.
+#[test]
+fn child_fills_the_disk() {
+    let Some(path) = std::env::var_os(LIMITED) else { return };
+    let mut file = ModelWriter::create(Path::new(&path)).unwrap();
+    let written = file.f64("a", &[1 << 17], &vec![1.0; 1 << 17]).and_then(|()| file.finish());
+    let error = written.expect_err("a full disk");
+    assert!(error.code() == "K103" && error.exit_code() == 1, "{error}");
+    assert!(error.to_string().contains("model.h5: cannot be written: File too large"), "{error}");
+}
+
+#[test]
+fn a_full_disk() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("model.h5");
+    write(&path, 6, 2);
+    let old = fs::read(&path).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 512; exec \"$0\" --exact model_file::child_fills_the_disk"])
+        .arg(std::env::current_exe().unwrap())
+        .env(LIMITED, &path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(fs::read(&path).unwrap(), old);
 }
 
 const CHILD: &str = "KOLMO_TEST_MODEL_FILE";

@@ -1,13 +1,11 @@
-//! Stacked HDF5: layouts, chunks, every refusal; predictions written and read back.
+//! Stacked HDF5: layouts, chunks, every refusal.
 
-use faer::Mat;
 use hdf5::types::{FixedAscii, VarLenUnicode};
 use kolmo::Error;
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::io::SnapshotSource;
-use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter};
 use kolmo::io::stacked::StackedFile;
-use kolmo::mesh::{CellBlock, CellType, Mesh};
+use kolmo::mesh::CellType;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -365,81 +363,6 @@ fn field(name: &str, location: Location, n_entities: usize, n_components: usize)
     FieldInfo { name: name.into(), location, n_entities, n_components, vector: n_components > 1 }
 }
 
-fn batch(fields: &[FieldInfo], first: usize, n: usize) -> PredictionBatch {
-    let matrix = |k: usize, shift: f64, m: usize| Mat::from_fn(m, n, |i, j| value(k, first + j, i) + shift);
-    let fields = fields.iter().enumerate().map(|(k, f)| PredictedField {
-        values: matrix(k, 0.0, f.n_dofs()),
-        std: matrix(k, 100.0, f.n_dofs()),
-        interval: matrix(k, 200.0, f.n_dofs()),
-        indicator: (first..first + n).map(|s| value(k, s, 0)).collect(),
-    });
-    let scalars: Vec<f64> = (0..2 * n).map(|i| (2 * first + i) as f64).collect();
-    PredictionBatch {
-        fields: fields.collect(),
-        scalars_std: scalars.iter().map(|v| v + 0.5).collect(),
-        scalars_interval: scalars.iter().map(|v| v + 0.75).collect(),
-        scalars,
-        indicator: (first..first + n).map(|s| s as f64).collect(),
-        flags: (first..first + n).map(|s| (s % 2) as u8).collect(),
-    }
-}
-
-#[test]
-fn predictions_round_trip() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("out.h5");
-    let points: Vec<f64> = (0..10).flat_map(|i| [(i / 2) as f64, (i % 2) as f64]).collect();
-    let quads = (0..3).flat_map(|c| [2 * c, 2 * c + 2, 2 * c + 3, 2 * c + 1]).collect();
-    let mesh = Mesh {
-        dim: 2,
-        points,
-        cells: vec![
-            CellBlock { cell_type: CellType::Triangle, connectivity: vec![6, 8, 7, 7, 8, 9] },
-            CellBlock { cell_type: CellType::Quad, connectivity: quads },
-            CellBlock { cell_type: CellType::Triangle, connectivity: vec![0, 1, 2] },
-        ],
-    };
-    let parameters = Table::new(vec!["mach".into()], (0..5).map(f64::from).collect()).unwrap();
-    let names = vec!["drag".to_string(), "lift".to_string()];
-    for moving in [false, true] {
-        let mut fields = vec![field("p", Location::Cell, 6, 1), field("u", Location::Point, 10, 2)];
-        fields.push(field(if moving { "points" } else { "w" }, Location::Point, 10, 2));
-        fields.push(field("free", Location::Free, 3, 1));
-        let order: Vec<usize> = if moving { vec![3, 0, 1, 2] } else { vec![3, 0, 1, 2] };
-        let mut writer = PredictionWriter::create(&path, Some(&mesh), &parameters, &fields, 5, &names).unwrap();
-        assert_eq!(writer.append(&batch(&fields[..2], 0, 2)).unwrap_err().code(), "K100");
-        writer.append(&batch(&fields, 0, 3)).unwrap();
-        writer.append(&batch(&fields, 3, 2)).unwrap();
-        assert_eq!(writer.append(&batch(&fields, 5, 1)).unwrap_err().code(), "K100");
-        writer.finish().unwrap();
-        let file = StackedFile::open(&path).unwrap();
-        assert_eq!(file.points_move(), moving);
-        assert_eq!(file.parameters(), Some(&parameters));
-        assert_eq!(file.scalars().unwrap().names, names);
-        assert_eq!(file.scalars().unwrap().values, (0..10).map(f64::from).collect::<Vec<_>>());
-        let read = file.mesh().unwrap();
-        assert_eq!(read.cells, mesh.cells);
-        assert!(moving || read.points == mesh.points);
-        for (found, &k) in file.fields().iter().zip(&order) {
-            assert_eq!(found, &fields[k]);
-            let block = file.read(found, &[4, 0, 1], 0..found.n_dofs()).unwrap();
-            let expected = Mat::from_fn(found.n_dofs(), 3, |i, j| value(k, [4, 0, 1][j], i));
-            assert_eq!(block, expected, "{}", found.name);
-        }
-        drop(file);
-        let raw = hdf5::File::open(&path).unwrap();
-        let std = raw.dataset(if moving { "uncertainty/points" } else { "uncertainty/w" }).unwrap();
-        assert_eq!(std.shape(), [5, 10, 2]);
-        assert_eq!(std.read_raw::<f64>().unwrap()[20 + 3], value(2, 1, 3) + 100.0);
-        assert_eq!(raw.dataset("interval/p").unwrap().read_raw::<f64>().unwrap()[6], value(0, 1, 0) + 200.0);
-        assert_eq!(raw.dataset("indicators/u").unwrap().read_raw::<f64>().unwrap()[4], value(1, 4, 0));
-        assert_eq!(raw.dataset("indicator").unwrap().read_raw::<f64>().unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(raw.dataset("flags").unwrap().read_raw::<u8>().unwrap(), [0, 1, 0, 1, 0]);
-        assert_eq!(raw.dataset("scalars_interval").unwrap().read_raw::<f64>().unwrap()[3], 3.75);
-        assert_eq!(raw.link_exists("snapshots/points"), false);
-    }
-}
-
 #[test]
 fn moving_points_are_a_field() {
     let folder = TempDir::new().unwrap();
@@ -456,22 +379,6 @@ fn moving_points_are_a_field() {
         assert!((found - expected).abs() < 1e-14);
     }
     assert_eq!(file.read(points, &[2], 0..20).unwrap()[(7, 0)], value(1, 2, 7));
-}
-
-#[test]
-fn unfinished_predictions_leave_nothing() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("out.h5");
-    let fields = [field("p", Location::Free, 6, 1)];
-    let start = |path: &Path| PredictionWriter::create(path, None, &Table::default(), &fields, 5, &[]);
-    drop(start(&path).unwrap());
-    assert_eq!(start(&path).unwrap().finish().unwrap_err().code(), "K100");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    check(start(&folder.path().join("no/out.h5")).unwrap_err(), "K001", &["/no", "no such folder"]);
-    assert_eq!(start(folder.path()).unwrap_err().code(), "K103");
-    assert_eq!(start(Path::new("/dev/null")).unwrap_err().code(), "K103");
-    fs::write(&path, "a file, not a folder").unwrap();
-    assert_eq!(start(&path.join("out.h5")).unwrap_err().code(), "K103");
 }
 
 #[test]
