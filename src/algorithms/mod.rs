@@ -3,5 +3,4 @@
 pub mod conformal;
 pub mod gaussian_process;
 pub mod kernel;
-pub mod output_groups;
 pub mod pod;
