@@ -4,3 +4,4 @@ pub mod conformal;
 pub mod gaussian_process;
 pub mod kernel;
 pub mod pod;
+pub mod restricted_likelihood;
