@@ -86,11 +86,16 @@ impl RestrictedLikelihood {
     pub fn new(kernel: Kernel, x: Mat<f64>, y: Mat<f64>, h: Mat<f64>, weights: Vec<f64>) -> Result<Self> {
         let (n, p) = (x.nrows(), h.ncols());
         if y.nrows() != n || h.nrows() != n || weights.len() != y.ncols() {
-            let found = format!("{} x {} outputs, {} x {p} trend, {} weights", y.nrows(), y.ncols(), h.nrows(), weights.len());
+            let found =
+                format!("{} x {} outputs, {} x {p} trend, {} weights", y.nrows(), y.ncols(), h.nrows(), weights.len());
             return Err(Error::argument("Gaussian process", found, format!("{n} rows and one weight per output")));
         }
         if n <= p {
-            return Err(Error::argument("samples of a Gaussian process", n, format!("more than {p}, the trend functions")));
+            return Err(Error::argument(
+                "samples of a Gaussian process",
+                n,
+                format!("more than {p}, the trend functions"),
+            ));
         }
         let mut gram = dense::mul(h.transpose(), h.as_ref());
         if let Err(pivot) = dense::cholesky_in_place(gram.as_mut()) {
