@@ -1,1 +1,3 @@
 //! All tests but those under mpirun, in one binary.
+
+mod gaussian_process;
