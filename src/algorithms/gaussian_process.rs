@@ -55,7 +55,7 @@ impl Default for GpOptions {
             restarts: 4,
             seed: 0,
             priors: true,
-            noise_floor: 1e-8,
+            noise_floor: 1e-10,
             length_bounds: (1e-2, 1e3),
             shared_amplitude: false,
             fallback_to_mean: true,
