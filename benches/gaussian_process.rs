@@ -25,6 +25,7 @@ pub fn bench(c: &mut Criterion) {
         mean: Some(Mean::Zero),
         restarts: 4,
         priors: false,
+        noise_floor: 1e-12,
         length_bounds: (1e-5, 1e5),
         shared_amplitude: true,
         ..Default::default()

@@ -5,17 +5,18 @@ use faer::MatRef;
 
 /// Factor q of the intervals mean ± q std whose coverage is at least `confidence`.
 ///
-/// q is the k-th smallest score |residual_i| / std_i, k = ceil((n + 1) confidence). For exchangeable samples and scores
-/// from leave-one-out (J+GP), the coverage of a new point is about `confidence`, whatever the distribution, and in practice
-/// rarely below it; it is marginal: on average over points like the training ones. Where k > n (fewer than
-/// confidence / (1 - confidence) samples, 19 for 95 %), no score is large enough to promise it: the largest is scaled by the
-/// ratio of normal quantiles z(confidence) / z(n / (n + 1)), a Gaussian tail beyond the last score, and never made smaller.
+/// q is the k-th smallest score |residual_i| / std_i, k = ceil((n + 1) confidence). For exchangeable samples and
+/// scores from leave-one-out (J+GP), the coverage of a new point is about `confidence`, whatever the distribution,
+/// and in practice rarely below it; it is marginal: on average over points like the training ones. Where k > n
+/// (fewer than confidence / (1 - confidence) samples, 19 for 95 %), no score is large enough to promise it: the
+/// largest is scaled by the ratio of normal quantiles z(confidence) / z(n / (n + 1)), a Gaussian tail beyond the
+/// last score, and never made smaller.
 ///
-/// `scores` (n): dimensionless, not negative; a score that is not a number (0 / 0 of a constant output) counts as zero.
-/// Errors: no scores, confidence not between 0 and 1. O(n log n). Not collective.
+/// `scores` (n): dimensionless, not negative; a score that is not a number (0 / 0 of a constant output) counts as
+/// zero. Errors: no scores, confidence not between 0 and 1. O(n log n). Not collective.
 ///
-/// Reference: V. Vovk, A. Gammerman, G. Shafer, Algorithmic Learning in a Random World; E. Jaber et al., Conformal approach to
-/// Gaussian process surrogate evaluation with coverage guarantees, arXiv 2401.07733.
+/// Reference: V. Vovk, A. Gammerman, G. Shafer, Algorithmic Learning in a Random World; E. Jaber et al., Conformal
+/// approach to Gaussian process surrogate evaluation with coverage guarantees, arXiv 2401.07733.
 #[doc(alias = "jackknife+")]
 pub fn conformal_factor(scores: &[f64], confidence: f64) -> Result<f64> {
     if !(confidence > 0.0 && confidence < 1.0) {
@@ -37,9 +38,9 @@ pub fn conformal_factor(scores: &[f64], confidence: f64) -> Result<f64> {
 
 /// The same from all outputs at once: |residuals| / std (n x r), pooled.
 ///
-/// The scores of one sample are dependent, so the rank is that of n r scores only on average: steadier than one factor
-/// per output, and calibrated over the outputs together, not for each. Entries with std = 0 are left out where the residual
-/// is zero too. Where nothing is left, the Gaussian factor z(confidence) is given.
+/// The scores of one sample are dependent, so the rank is that of n r scores only on average: steadier than one
+/// factor per output, and calibrated over the outputs together, not for each. Entries with std = 0 are left out
+/// where the residual is zero too. Where nothing is left, the Gaussian factor z(confidence) is given.
 pub fn pooled_conformal_factor(residuals: MatRef<'_, f64>, std: MatRef<'_, f64>, confidence: f64) -> Result<f64> {
     if residuals.nrows() != std.nrows() || residuals.ncols() != std.ncols() {
         let found = format!("{} x {} and {} x {}", residuals.nrows(), residuals.ncols(), std.nrows(), std.ncols());

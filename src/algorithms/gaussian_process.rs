@@ -82,7 +82,8 @@ pub struct GpParts {
     pub amplitudes: Vec<f64>,
     /// Standardised training inputs, n x d.
     pub x: Vec<f64>,
-    /// P Y of the standardised outputs, n x r; for an output that fell back to its mean, the standardised output itself.
+    /// P Y of the standardised outputs, n x r; for an output that fell back to its mean, the standardised output
+    /// itself.
     pub alpha: Vec<f64>,
     /// Trend coefficients, p x r (p = 0, 1, or 1 + number of varying inputs).
     pub coefficients: Vec<f64>,
@@ -124,18 +125,20 @@ pub struct GaussianProcess {
 
 /// Gaussian-process regression: y_j = h(x)ᵀ b_j + z_j(x) + noise, cov z_j = s2_j k(x, x'), var noise = s2_j lambda.
 ///
-/// All outputs share the correlation k, its length scales and the noise ratio lambda; the amplitudes s2_j are their own. Length
-/// scales and lambda maximise the restricted likelihood (see
-/// [`RestrictedLikelihood`](crate::algorithms::restricted_likelihood::RestrictedLikelihood)) times weak priors; kernel and mean are chosen
-/// by the leave-one-out log likelihood, where the first (Matern 5/2, constant) stays unless another is better by 1. Inputs and outputs are
-/// standardised inside. A theta whose matrix is not positive definite shortens the step; nothing is added to the diagonal but lambda.
+/// All outputs share the correlation k, its length scales and the noise ratio lambda; the amplitudes s2_j are their
+/// own. Length scales and lambda maximise the restricted likelihood (see
+/// [`RestrictedLikelihood`](crate::algorithms::restricted_likelihood::RestrictedLikelihood)) times weak priors;
+/// kernel and mean are chosen by the leave-one-out log likelihood, where the first (Matern 5/2, constant) stays
+/// unless another is better by 1. Inputs and outputs are standardised inside. A theta whose matrix is not positive
+/// definite shortens the step; nothing is added to the diagonal but lambda.
 ///
-/// `x` (n x d): inputs in any units. `y` (n x r): outputs in any units. `weights` (r): how much each output counts in the choice of the shared
-/// numbers; only ratios matter. Errors: shapes that do not fit, numbers that are not finite, options outside their range.
-/// Cost: O(n³ + n² (d + r)) per evaluation, some hundred evaluations; starts run in parallel, and the result does not depend
-/// on the number of threads. Not collective.
+/// `x` (n x d): inputs in any units. `y` (n x r): outputs in any units. `weights` (r): how much each output counts
+/// in the choice of the shared numbers; only ratios matter. Errors: shapes that do not fit, numbers that are not
+/// finite, options outside their range. Cost: O(n³ + n² (d + r)) per evaluation, some hundred evaluations; starts
+/// run in parallel, and the result does not depend on the number of threads. Not collective.
 ///
-/// Reference: C. Rasmussen, C. Williams, Gaussian Processes for Machine Learning, chapters 2, 5; O. Dubrule, Math. Geology 15 (1983) 687.
+/// Reference: C. Rasmussen, C. Williams, Gaussian Processes for Machine Learning, chapters 2, 5; O. Dubrule, Math.
+/// Geology 15 (1983) 687.
 #[doc(alias = "Kriging")]
 #[doc(alias = "GPR")]
 pub fn gaussian_process(
@@ -201,9 +204,11 @@ fn from_rows(values: &[f64], n_rows: usize, n_columns: usize) -> Mat<f64> {
 }
 
 impl GaussianProcess {
-    /// The process with given hyper-parameters, for comparisons: nothing is standardised, optimised or replaced by the mean.
+    /// The process with given hyper-parameters, for comparisons: nothing is standardised, optimised or replaced by
+    /// the mean.
     ///
-    /// `length_scales` (d) in units of the inputs; `signal_variance` and `noise_variance` in squared units of the outputs.
+    /// `length_scales` (d) in units of the inputs; `signal_variance` and `noise_variance` in squared units of the
+    /// outputs.
     pub fn with_hyperparameters(
         x: MatRef<'_, f64>,
         y: MatRef<'_, f64>,
@@ -252,7 +257,8 @@ impl GaussianProcess {
         self.parts.clone()
     }
 
-    /// The process from plain numbers; the Cholesky factor is computed again (O(n³)), so the answers are those of the original.
+    /// The process from plain numbers; the Cholesky factor is computed again (O(n³)), so the answers are those of
+    /// the original.
     pub fn from_parts(parts: GpParts) -> Result<GaussianProcess> {
         let (n, d, r) = (parts.n_samples, parts.n_inputs, parts.n_outputs);
         let lengths = [
@@ -303,20 +309,24 @@ impl GaussianProcess {
         Ok(GaussianProcess { parts, scaled, alpha, coefficients, input_ranges, factor, trend_half, trend_factor })
     }
 
-    /// log p of the standardised training outputs (restricted likelihood where the mean is estimated), without priors.
+    /// log p of the standardised training outputs (restricted likelihood where the mean is estimated), without
+    /// priors.
     pub fn log_likelihood(&self) -> f64 {
         self.parts.log_likelihood
     }
 
-    /// Outputs that are answered by their mean because leave-one-out says that the process is no better, or because they are constant.
+    /// Outputs that are answered by their mean because leave-one-out says that the process is no better, or because
+    /// they are constant.
     pub fn is_mean(&self) -> &[bool] {
         &self.parts.is_mean
     }
 
-    /// Prediction at the rows of `x` (m x d): mean and standard deviation (m x r) of a new *observation*, in units of the outputs.
+    /// Prediction at the rows of `x` (m x d): mean and standard deviation (m x r) of a new *observation*, in units
+    /// of the outputs.
     ///
-    /// var = s2 (1 + lambda - |v|² + |t|²), v = L⁻¹ k(x), t the part of the estimated mean. It includes the learnt noise, which is at its
-    /// floor for noise-free data. O(m n (n + r)), in parallel over blocks of points. Errors: wrong width, numbers that are not finite.
+    /// var = s2 (1 + lambda - |v|² + |t|²), v = L⁻¹ k(x), t the part of the estimated mean. It includes the learnt
+    /// noise, which is at its floor for noise-free data. O(m n (n + r)), in parallel over blocks of points. Errors:
+    /// wrong width, numbers that are not finite.
     pub fn predict(&self, x: MatRef<'_, f64>) -> Result<(Mat<f64>, Mat<f64>)> {
         let (d, r) = (self.parts.n_inputs, self.parts.n_outputs);
         if x.ncols() != d {
@@ -367,8 +377,9 @@ impl GaussianProcess {
 
     /// Residuals and standard deviations of each sample, predicted from all others with the same hyper-parameters.
     ///
-    /// e_i = [P y]_i / P_ii and s_i² = s2 / P_ii, the estimate of the mean function included (it is made again without sample i). An output
-    /// answered by its mean has e_i = (y_i - mean) n / (n - 1) and the sample deviation of the others. O(n³).
+    /// e_i = [P y]_i / P_ii and s_i² = s2 / P_ii, the estimate of the mean function included (it is made again
+    /// without sample i). An output answered by its mean has e_i = (y_i - mean) n / (n - 1) and the sample
+    /// deviation of the others. O(n³).
     pub fn leave_one_out(&self) -> LooResult {
         let (n, r) = (self.parts.n_samples, self.parts.n_outputs);
         let mut precision = vec![1.0; n];

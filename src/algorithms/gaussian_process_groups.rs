@@ -11,13 +11,14 @@ const ROUNDS: usize = 3;
 /// An output leaves the shared group if its leave-one-out log likelihood alone is higher by this.
 const SHARING_MARGIN: f64 = 1.0;
 
-/// One process per group of outputs: (indices of the outputs, process), groups by their first output, indices ascending.
+/// One process per group of outputs: (indices of the outputs, process), groups by their first output, indices
+/// ascending.
 ///
 /// Every output is fitted alone and all are fitted together. Those whose leave-one-out log likelihood in the shared
-/// correlation is lower than alone by no more than 1 stay together and are fitted again, until the group is stable; the others keep
-/// a process of their own. Arguments, units and errors as in
-/// [`gaussian_process`](crate::algorithms::gaussian_process::gaussian_process). Cost: about r + 2 times that of one process.
-/// The result does not depend on the number of threads. Not collective.
+/// correlation is lower than alone by no more than 1 stay together and are fitted again, until the group is stable;
+/// the others keep a process of their own. Arguments, units and errors as in
+/// [`gaussian_process`](crate::algorithms::gaussian_process::gaussian_process). Cost: about r + 2 times that of one
+/// process. The result does not depend on the number of threads. Not collective.
 pub fn grouped_gaussian_processes(
     x: MatRef<'_, f64>,
     y: MatRef<'_, f64>,
@@ -70,14 +71,15 @@ pub fn grouped_gaussian_processes(
     Ok(groups)
 }
 
-/// Residuals (truth - prediction) and standard deviations of each sample, n x r, predicted by processes whose length scales and noise were
-/// fitted again without its fold.
+/// Residuals (truth - prediction) and standard deviations of each sample, n x r, predicted by processes whose
+/// length scales and noise were fitted again without its fold.
 ///
 /// The fold of sample i is i modulo `n_folds`; kernels, means and groups stay those of `groups`, which
 /// [`grouped_gaussian_processes`] gave for the same data. Unlike the closed form
-/// [`leave_one_out`](GaussianProcess::leave_one_out), the residuals are not flattered by the fit of the hyper-parameters: the scores to
-/// calibrate intervals with where samples are few. Errors: as in fitting, and fewer than 2 folds. Cost: about n_folds fits without
-/// restarts. The result does not depend on the number of threads. Not collective.
+/// [`leave_one_out`](GaussianProcess::leave_one_out), the residuals are not flattered by the fit of the
+/// hyper-parameters: the scores to calibrate intervals with where samples are few. Errors: as in fitting, and fewer
+/// than 2 folds. Cost: about n_folds fits without restarts. The result does not depend on the number of threads.
+/// Not collective.
 pub fn cross_validation(
     x: MatRef<'_, f64>,
     y: MatRef<'_, f64>,

@@ -37,8 +37,8 @@ impl Choice {
     }
 }
 
-/// Trend functions at standardised points (m x d): none, 1, or 1 and the inputs, held to the training box widened by a
-/// tenth so that a linear mean does not run away.
+/// Trend functions at standardised points (m x d): none, 1, or 1 and the inputs, held to the training box widened
+/// by a tenth so that a linear mean does not run away.
 pub(crate) fn trend(mean: Mean, x: MatRef<'_, f64>, ranges: &[(f64, f64)]) -> Mat<f64> {
     let varying: Vec<(usize, f64, f64)> = match mean {
         Mean::Linear => {
@@ -93,7 +93,8 @@ pub(crate) fn choose(
     Ok(best)
 }
 
-/// The best of a choice and of other models fitted from its theta; the first stays unless another is better by the margin.
+/// The best of a choice and of other models fitted from its theta; the first stays unless another is better by the
+/// margin.
 fn better(
     mut best: Choice,
     x: &Mat<f64>,
@@ -305,7 +306,8 @@ impl Training {
     }
 }
 
-/// Whether the squared leave-one-out errors are smaller than those of the mean, by more than half the standard error of the difference.
+/// Whether the squared leave-one-out errors are smaller than those of the mean, by more than half the standard
+/// error of the difference.
 fn beats_mean(y: &[f64], solution: &Solution, output: usize) -> bool {
     let n = y.len() as f64;
     let loo_mean = |y: &f64| (y * n / (n - 1.0)).powi(2);

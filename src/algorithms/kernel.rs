@@ -47,7 +47,8 @@ impl Kernel {
         self.correlation_and_slope(r2).0
     }
 
-    /// k(r) and h(r) = -k'(r) / r, from r²: the derivative of k in log l_d is h(r) (x_d - x'_d)² / l_d², finite at r = 0.
+    /// k(r) and h(r) = -k'(r) / r, from r²: the derivative of k in log l_d is h(r) (x_d - x'_d)² / l_d², finite at
+    /// r = 0.
     #[inline]
     pub fn correlation_and_slope(self, r2: f64) -> (f64, f64) {
         match self {
@@ -68,8 +69,8 @@ impl Kernel {
         }
     }
 
-    /// Correlations of all rows of `a` (n x d) with all rows of `b` (m x d), both already divided by the length scales:
-    /// `k` (n x m), whose columns must be contiguous. O(n m d).
+    /// Correlations of all rows of `a` (n x d) with all rows of `b` (m x d), both already divided by the length
+    /// scales: `k` (n x m), whose columns must be contiguous. O(n m d).
     pub(crate) fn cross(self, a: MatRef<'_, f64>, b: MatRef<'_, f64>, mut k: MatMut<'_, f64>) {
         for j in 0..k.ncols() {
             let Some(column) = k.as_mut().col_mut(j).try_as_col_major_mut() else { return };

@@ -14,8 +14,8 @@ const LEAST_VARIANCE: f64 = 1e-24;
 ///
 ///   log p = sum_j w_j [ -nu/2 log(2 pi s2_j) - y_jᵀP y_j / (2 s2_j) - 1/2 log|C| - 1/2 log|HᵀC⁻¹H| + 1/2 log|HᵀH| ]
 ///
-/// with the amplitude at its best value s2_j = y_jᵀP y_j / nu, or one s2 for all outputs. The derivative is
-/// 1/2 tr(G dC), G = sum_j (w_j / s2_j) (P y_j)(P y_j)ᵀ - (sum_j w_j) P: one Cholesky factor and one inverse serve all
+/// with the amplitude at its best value s2_j = y_jᵀP y_j / nu, or one s2 for all outputs. The derivative is 1/2
+/// tr(G dC), G = sum_j (w_j / s2_j) (P y_j)(P y_j)ᵀ - (sum_j w_j) P: one Cholesky factor and one inverse serve all
 /// outputs and all length scales. Without a trend this is the usual marginal likelihood.
 ///
 /// Reference: D. Harville, JASA 72 (1977) 320; T. Santner, B. Williams, W. Notz, The Design and Analysis of Computer
@@ -157,7 +157,8 @@ impl RestrictedLikelihood {
         Some((value, gradient))
     }
 
-    /// Everything a trained process needs at theta; with amplitudes given instead of estimated where `amplitudes` is set.
+    /// Everything a trained process needs at theta; with amplitudes given instead of estimated where `amplitudes`
+    /// is set.
     pub fn solution(&self, theta: &[f64], amplitudes: Option<&[f64]>) -> Option<Solution> {
         let mut scratch = self.scratch();
         self.assemble(theta, &mut scratch)?;

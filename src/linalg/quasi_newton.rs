@@ -34,16 +34,16 @@ pub struct Minimum {
 
 /// Minimises `f` over lower <= x <= upper by projected BFGS.
 ///
-/// The variables not held at a bound by the gradient move along d = -B⁻¹ g, B the BFGS approximation of the Hessian;
-/// the step t is the first of a decreasing sequence with f(clamp(x + t d)) <= f(x) + 1e-4 gᵀ(clamp(x + t d) - x), and it
-/// is enlarged as long as the curvature condition fails and the value falls.
+/// The variables not held at a bound by the gradient move along d = -B⁻¹ g, B the BFGS approximation of the
+/// Hessian; the step t is the first of a decreasing sequence with f(clamp(x + t d)) <= f(x) + 1e-4 gᵀ(clamp(x + t
+/// d) - x), and it is enlarged as long as the curvature condition fails and the value falls.
 ///
-/// `f` gives the value and the gradient, or `None` where it is not defined (the step is then shortened). The three slices
-/// have the same length; a start outside the bounds is moved to them. Deterministic. Cost besides `f`: O(k³) per step
-/// for k variables. Not collective.
+/// `f` gives the value and the gradient, or `None` where it is not defined (the step is then shortened). The three
+/// slices have the same length; a start outside the bounds is moved to them. Deterministic. Cost besides `f`: O(k³)
+/// per step for k variables. Not collective.
 ///
-/// Reference: J. Nocedal, S. Wright, Numerical Optimization, chapters 6 and 16; D. Bertsekas, SIAM J. Control Optim. 20
-/// (1982), projected Newton methods.
+/// Reference: J. Nocedal, S. Wright, Numerical Optimization, chapters 6 and 16; D. Bertsekas, SIAM J. Control
+/// Optim. 20 (1982), projected Newton methods.
 pub fn minimize_bounded(
     f: impl Fn(&[f64]) -> Option<(f64, Vec<f64>)>,
     x0: &[f64],
@@ -100,7 +100,8 @@ fn projected_norm(x: &[f64], gradient: &[f64], bounds: &[(f64, f64)]) -> f64 {
     steps.fold(0.0, f64::max)
 }
 
-/// Quasi-Newton direction in the free variables, zero in the others; minus the gradient where there is no Hessian yet.
+/// Quasi-Newton direction in the free variables, zero in the others; minus the gradient where there is no Hessian
+/// yet.
 fn direction(hessian: Option<&Square>, x: &[f64], gradient: &[f64], bounds: &[(f64, f64)], max_step: f64) -> Vec<f64> {
     let held = |i: usize| {
         let (Some(x), Some(g), Some((l, u))) = (x.get(i), gradient.get(i), bounds.get(i)) else { return true };

@@ -28,7 +28,7 @@ def data():
 def main():
     x, y = data()
     standard = lambda a: (a - a.mean(0)) / a.std(0)
-    kernel = ConstantKernel(1.0) * Matern(np.ones(8), nu=2.5) + WhiteKernel(1e-2)
+    kernel = ConstantKernel(1.0) * Matern(np.ones(8), nu=2.5) + WhiteKernel(1e-2, (1e-10, 1e5))
     gp = GaussianProcessRegressor(kernel, alpha=0.0, n_restarts_optimizer=STARTS - 1, random_state=0)
     begin = time.perf_counter()
     with warnings.catch_warnings():

@@ -145,6 +145,7 @@ fn likelihood_reached_is_no_lower_than_that_of_scikit_learn() {
         mean: Some(Mean::Zero),
         restarts: case["starts"].as_u64().unwrap() as usize,
         priors: false,
+        noise_floor: 1e-12,
         length_bounds: (1e-5, 1e5),
         shared_amplitude: true,
         ..Default::default()
@@ -405,7 +406,8 @@ fn conformal_factor_is_the_stated_order_statistic() {
 
 #[test]
 fn calibrated_intervals_cover_skewed_noise() {
-    // Heavy one-sided noise: Gaussian intervals are wrong, calibrated ones keep the promised share on average over 20 trials.
+    // Heavy one-sided noise: Gaussian intervals are wrong, calibrated ones keep the promised share on average over
+    // 20 trials.
     let (mut covered, mut total) = (0, 0);
     for trial in 0..20 {
         let mut rng = StdRng::seed_from_u64(100 + trial);
@@ -470,7 +472,8 @@ fn supersonic_step_is_predicted_no_worse_than_by_scikit_learn() {
                 let (mean, std) = gp.predict(x_test.as_ref()).unwrap();
                 for (k, j) in outputs.iter().enumerate() {
                     (0..test.nrows()).for_each(|i| predicted[(i, *j)] = mean[(i, k)]);
-                    // The last modes belong to single training samples: coefficients of new samples are not like theirs.
+                    // The last modes belong to single training samples: coefficients of new samples are not like
+                    // theirs.
                     if *j >= 24 {
                         continue;
                     }
