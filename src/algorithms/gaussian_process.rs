@@ -37,7 +37,7 @@ pub struct GpOptions {
     pub seed: u64,
     /// Weak log-normal priors of the length scales (growing with √d) and of the noise.
     pub priors: bool,
-    /// Least noise variance, relative to the amplitude.
+    /// Least noise variance, relative to the amplitude. Smooth noise-free data are met the better the lower it is.
     pub noise_floor: f64,
     /// Least and largest length scale, in standard deviations of an input.
     pub length_bounds: (f64, f64),
@@ -276,6 +276,9 @@ impl GaussianProcess {
             if found != expected {
                 return Err(Error::argument(format!("{name} of a Gaussian process"), found, expected));
             }
+        }
+        if n == 0 {
+            return Err(Error::argument("samples of a Gaussian process", 0, "at least 1"));
         }
         let x = from_rows(&parts.x, n, d);
         let input_ranges = ranges(x.as_ref());
