@@ -1,25 +1,61 @@
-//! Conformal calibration of intervals.
+//! Calibration of Gaussian intervals by leave-one-out scores.
 
-/// Factor q such that prediction ± q std covers `confidence` of new points, from leave-one-out scores
-/// |residual| / std of n training points: their ceil((n + 1) confidence)-th smallest.
+use crate::error::{Error, Result};
+use faer::MatRef;
+
+/// Factor q of the intervals mean ± q std whose coverage is at least `confidence`.
 ///
-/// Where n is too small for that rank (n + 1 < 1 / (1 - confidence)) the largest score is taken, raised by the Gaussian ratio
-/// of the quantile asked and the quantile that n points can show. Scores that are not numbers are left out; 0 without scores.
-/// Reference: Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World; Jaber et al., arXiv 2401.07733 (J+GP).
-pub fn conformal_factor(scores: &[f64], confidence: f64) -> f64 {
-    let mut sorted: Vec<f64> = scores.iter().copied().filter(|s| !s.is_nan()).collect();
-    sorted.sort_by(f64::total_cmp);
-    let n = sorted.len();
-    let Some(&largest) = sorted.last() else { return 0.0 };
-    let rank = ((n + 1) as f64 * confidence).ceil() as usize;
-    if rank <= n {
-        return sorted[rank.max(1) - 1];
+/// q is the k-th smallest score |residual_i| / std_i, k = ceil((n + 1) confidence). For exchangeable samples and
+/// scores from leave-one-out (J+GP), the coverage of a new point is about `confidence`, whatever the distribution,
+/// and in practice rarely below it; it is marginal: on average over points like the training ones. Where k > n
+/// (fewer than confidence / (1 - confidence) samples, 19 for 95 %), no score is large enough to promise it: the
+/// largest is scaled by the ratio of normal quantiles z(confidence) / z(n / (n + 1)), a Gaussian tail beyond the
+/// last score, and never made smaller.
+///
+/// `scores` (n): dimensionless, not negative; a score that is not a number (0 / 0 of a constant output) counts as
+/// zero. Errors: no scores, confidence not between 0 and 1. O(n log n). Not collective.
+///
+/// Reference: V. Vovk, A. Gammerman, G. Shafer, Algorithmic Learning in a Random World; E. Jaber et al., Conformal
+/// approach to Gaussian process surrogate evaluation with coverage guarantees, arXiv 2401.07733.
+#[doc(alias = "jackknife+")]
+pub fn conformal_factor(scores: &[f64], confidence: f64) -> Result<f64> {
+    if !(confidence > 0.0 && confidence < 1.0) {
+        return Err(Error::argument("confidence", confidence, "between 0 and 1"));
     }
-    let shown = n as f64 / (n + 1) as f64;
-    largest * normal_quantile(confidence) / normal_quantile(shown)
+    let mut sorted: Vec<f64> = scores.iter().map(|s| if s.is_nan() { 0.0 } else { s.abs() }).collect();
+    sorted.sort_by(f64::total_cmp);
+    let Some(largest) = sorted.last().copied() else {
+        return Err(Error::argument("scores", 0, "at least 1"));
+    };
+    let n = sorted.len() as f64;
+    // Round-off in (n + 1) confidence must not move k: 20 * 0.95 is 19.
+    let k = ((n + 1.0) * confidence - 1e-9).ceil().max(1.0);
+    if let Some(score) = sorted.get(k as usize - 1) {
+        return Ok(*score);
+    }
+    Ok(largest * (normal_quantile(confidence) / normal_quantile(n / (n + 1.0))).max(1.0))
 }
 
-/// q with P(|Z| <= q) = confidence for a standard normal Z.
+/// The same from all outputs at once: |residuals| / std (n x r), pooled.
+///
+/// The scores of one sample are dependent, so the rank is that of n r scores only on average: steadier than one
+/// factor per output, and calibrated over the outputs together, not for each. Entries with std = 0 are left out
+/// where the residual is zero too. Where nothing is left, the Gaussian factor z(confidence) is given.
+pub fn pooled_conformal_factor(residuals: MatRef<'_, f64>, std: MatRef<'_, f64>, confidence: f64) -> Result<f64> {
+    if residuals.nrows() != std.nrows() || residuals.ncols() != std.ncols() {
+        let found = format!("{} x {} and {} x {}", residuals.nrows(), residuals.ncols(), std.nrows(), std.ncols());
+        return Err(Error::argument("residuals and deviations", found, "equal shapes"));
+    }
+    let entries = residuals.col_iter().zip(std.col_iter()).flat_map(|(e, s)| e.iter().zip(s.iter()));
+    let scores: Vec<f64> = entries.filter(|(e, s)| **e != 0.0 || **s != 0.0).map(|(e, s)| e.abs() / s).collect();
+    if scores.is_empty() && confidence > 0.0 && confidence < 1.0 {
+        return Ok(normal_quantile(confidence));
+    }
+    conformal_factor(&scores, confidence)
+}
+
+/// z with P(|N(0, 1)| <= z) = confidence.
 pub fn normal_quantile(confidence: f64) -> f64 {
-    std::f64::consts::SQRT_2 * statrs::function::erf::erf_inv(confidence)
+    use statrs::function::erf::erf_inv;
+    std::f64::consts::SQRT_2 * erf_inv(confidence)
 }

@@ -2,5 +2,8 @@
 
 pub mod conformal;
 pub mod gaussian_process;
+pub mod gaussian_process_groups;
+mod hyperparameters;
 pub mod kernel;
 pub mod pod;
+pub mod restricted_likelihood;

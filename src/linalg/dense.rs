@@ -70,3 +70,32 @@ pub fn solve_lower_transposed(l: MatRef<'_, f64>, b: MatMut<'_, f64>) {
 pub fn solve_upper(r: MatRef<'_, f64>, b: MatMut<'_, f64>) {
     solve_upper_triangular_in_place(r, b, Par::Seq);
 }
+
+/// Lower Cholesky factor in place of the lower triangle (the upper one is not read or written), sequential; the pivot
+/// that failed as the error.
+pub fn cholesky_in_place(a: MatMut<'_, f64>) -> std::result::Result<(), usize> {
+    use faer::dyn_stack::{MemBuffer, MemStack};
+    use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
+    let request = cholesky_in_place_scratch::<f64>(a.nrows(), Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(request);
+    let stack = MemStack::new(&mut memory);
+    match cholesky_in_place(a, Default::default(), Par::Seq, stack, Default::default()) {
+        Ok(_) => Ok(()),
+        Err(LltError::NonPositivePivot { index }) => Err(index),
+    }
+}
+
+/// Lower triangle of (l lᵀ)⁻¹ from the lower Cholesky factor l, sequential; `scratch` (n x n) is overwritten.
+pub fn spd_inverse_lower(mut inverse: MatMut<'_, f64>, l: MatRef<'_, f64>, mut scratch: MatMut<'_, f64>) {
+    use triangular::BlockStructure::{TriangularLower, TriangularUpper};
+    faer::linalg::triangular_inverse::invert_lower_triangular(scratch.as_mut(), l, Par::Seq);
+    let t = scratch.as_ref();
+    let (lower, upper) = (TriangularLower, TriangularUpper);
+    triangular::matmul(inverse.as_mut(), lower, Accum::Replace, t.transpose(), upper, t, lower, 1.0, Par::Seq);
+}
+
+/// Lower triangle of c + alpha a aᵀ, sequential.
+pub fn rank_update_lower(c: MatMut<'_, f64>, a: MatRef<'_, f64>, alpha: f64) {
+    use triangular::BlockStructure::{Rectangular, TriangularLower};
+    triangular::matmul(c, TriangularLower, Accum::Add, a, Rectangular, a.transpose(), Rectangular, alpha, Par::Seq);
+}

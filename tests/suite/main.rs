@@ -1,12 +1,3 @@
 //! All tests but those under mpirun, in one binary.
 
-mod architecture;
-mod bad_input;
-mod killed;
-mod model_file;
-mod mpi_ranks;
-mod numpy_csv;
-mod predictions;
-mod rust_source;
-mod stacked;
-mod tool;
+mod gaussian_process;
