@@ -1,1 +1,5 @@
 //! All tests but those under mpirun, in one binary.
+
+mod mass_matrix;
+mod mesh;
+mod vtu;
