@@ -10,6 +10,7 @@ use kolmo::mesh::{CellBlock, CellType, Mesh};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sprs::CsMat;
 use std::f64::consts::PI;
+use std::path::Path;
 
 use CellType::*;
 
