@@ -1,0 +1,140 @@
+//! VTU files: read back by a small reader of our own, and refusals.
+
+use kolmo::data::Location;
+use kolmo::io::vtu::{VtuArray, write_atomically, write_vtu};
+use kolmo::mesh::{CellBlock, CellType, Mesh};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Name -> (attributes, bytes) of every array of a file with raw appended data, headers UInt64.
+fn read(path: &Path) -> (String, BTreeMap<String, (BTreeMap<String, String>, Vec<u8>)>) {
+    let bytes = std::fs::read(path).unwrap();
+    let mark = b"<AppendedData encoding=\"raw\">";
+    let at = bytes.windows(mark.len()).position(|w| w == mark).unwrap();
+    let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
+    let base = at + bytes[at..].iter().position(|&b| b == b'_').unwrap() + 1;
+    assert!(bytes.ends_with(b"\n</AppendedData>\n</VTKFile>\n"));
+    let mut arrays = BTreeMap::new();
+    let mut end = 0;
+    for line in head.lines().filter(|l| l.starts_with("<DataArray ")) {
+        let mut attributes = BTreeMap::new();
+        let mut rest = line.trim_start_matches("<DataArray ");
+        while let Some((key, tail)) = rest.split_once("=\"") {
+            let (value, tail) = tail.split_once('"').unwrap();
+            attributes.insert(key.trim().to_string(), value.to_string());
+            rest = tail;
+        }
+        let offset: usize = attributes["offset"].parse().unwrap();
+        assert_eq!(offset, end, "blocks follow each other");
+        let start = base + offset;
+        let length = u64::from_le_bytes(bytes[start..start + 8].try_into().unwrap()) as usize;
+        end = offset + 8 + length;
+        arrays.insert(attributes["Name"].clone(), (attributes, bytes[start + 8..start + 8 + length].to_vec()));
+    }
+    assert_eq!(base + end + b"\n</AppendedData>\n</VTKFile>\n".len(), bytes.len());
+    (head, arrays)
+}
+
+fn floats(bytes: &[u8]) -> Vec<f64> {
+    bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+fn integers(bytes: &[u8]) -> Vec<i64> {
+    bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+fn mesh() -> Mesh {
+    Mesh {
+        dim: 2,
+        points: vec![0., 0., 1., 0., 1., 1., 0., 1., 2., 0.],
+        cells: vec![
+            CellBlock { cell_type: CellType::Quad, connectivity: vec![0, 1, 2, 3] },
+            CellBlock { cell_type: CellType::Triangle, connectivity: vec![1, 4, 2] },
+        ],
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.vtu");
+    let p = [1.0, 2.0, 3.0, f64::MIN_POSITIVE, -5e300];
+    let u: Vec<f64> = (0..10).map(f64::from).collect();
+    let c = [0.25, 0.75];
+    let free = [1.0, 2.0, 3.0, 4.0];
+    let arrays = [
+        VtuArray { name: "p", location: Location::Point, n_components: 1, values: &p },
+        VtuArray { name: "u", location: Location::Point, n_components: 2, values: &u },
+        VtuArray { name: "a<b & \"c\"", location: Location::Cell, n_components: 1, values: &c },
+        VtuArray { name: "spectrum", location: Location::Free, n_components: 2, values: &free },
+    ];
+    write_vtu(&path, &mesh(), &arrays, &[("indicator".into(), vec![0.125]), ("flag".into(), vec![1.0])]).unwrap();
+    let (head, found) = read(&path);
+    assert!(head.contains("NumberOfPoints=\"5\" NumberOfCells=\"2\"") && head.contains("header_type=\"UInt64\""));
+    assert_eq!(floats(&found["Points"].1), [0., 0., 0., 1., 0., 0., 1., 1., 0., 0., 1., 0., 2., 0., 0.]);
+    assert_eq!(integers(&found["connectivity"].1), [0, 1, 2, 3, 1, 4, 2]);
+    assert_eq!(integers(&found["offsets"].1), [4, 7]);
+    assert_eq!(found["types"].1, [9, 5]);
+    assert_eq!(floats(&found["p"].1), p);
+    assert_eq!(found["u"].0["NumberOfComponents"], "3");
+    let padded: Vec<f64> = u.chunks(2).flat_map(|v| [v[0], v[1], 0.0]).collect();
+    assert_eq!(floats(&found["u"].1), padded);
+    assert_eq!(floats(&found["a&lt;b &amp; &quot;c&quot;"].1), c);
+    assert_eq!(floats(&found["indicator"].1), [0.125]);
+    assert_eq!(floats(&found["flag"].1), [1.0]);
+    assert_eq!((found["spectrum"].0["NumberOfTuples"].as_str(), floats(&found["spectrum"].1).len()), ("2", 4));
+    let section = |tag: &str| {
+        head.split(&format!("<{tag}>")).nth(1).unwrap().split(&format!("</{tag}>")).next().unwrap().to_string()
+    };
+    assert!(
+        section("PointData").contains("\"p\"")
+            && section("CellData").contains("a&lt;b")
+            && section("FieldData").contains("flag")
+    );
+    // For a look from outside: KOLMO_KEEP=FOLDER keeps a copy.
+    if let Some(keep) = std::env::var_os("KOLMO_KEEP") {
+        std::fs::copy(&path, Path::new(&keep).join("out.vtu")).unwrap();
+    }
+}
+
+#[test]
+fn files_are_replaced_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.vtu");
+    std::fs::write(&path, "old").unwrap();
+    let names = || std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+    let error = write_atomically(&path, |w| {
+        w.write_all(b"half")?;
+        assert_eq!(names().len(), 2, "a temporary file stands beside the old one");
+        assert!(
+            names()
+                .iter()
+                .any(|n| n.to_string_lossy().starts_with(".out.vtu.") && n.to_string_lossy().ends_with(".tmp"))
+        );
+        Err(std::io::Error::other("the disk is full"))
+    })
+    .unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), ("K103", 1));
+    assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), names().len()), ("old", 1));
+    write_vtu(&path, &mesh(), &[], &[]).unwrap();
+    assert!(std::fs::read(&path).unwrap().starts_with(b"<?xml") && names().len() == 1);
+    assert_eq!(write_vtu(&folder.path().join("no/out.vtu"), &mesh(), &[], &[]).unwrap_err().code(), "K103");
+    assert_eq!(write_vtu(Path::new("/"), &mesh(), &[], &[]).unwrap_err().code(), "K103");
+}
+
+#[test]
+fn wrong_lengths_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.vtu");
+    for (location, n_components, n) in
+        [(Location::Point, 1, 4), (Location::Cell, 1, 5), (Location::Point, 0, 0), (Location::Free, 3, 4)]
+    {
+        let values = vec![0.0; n];
+        let array = VtuArray { name: "p", location, n_components, values: &values };
+        assert_eq!(write_vtu(&path, &mesh(), &[array], &[]).unwrap_err().code(), "K100");
+    }
+    let mut broken = mesh();
+    broken.cells[1].connectivity[0] = 5;
+    assert_eq!(write_vtu(&path, &broken, &[], &[]).unwrap_err().code(), "K015");
+    assert!(!path.exists());
+}
