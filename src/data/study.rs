@@ -1,1 +1,345 @@
-//! (empty room)
+//! The study: what a user writes in TOML, checked key by key.
+
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A study file. Paths in it are relative to its folder.
+#[derive(Debug, Clone, Default)]
+pub struct Study {
+    pub name: String,
+    /// The study file (or the data file, where there is no study).
+    pub file: PathBuf,
+    /// The text as written, stored in the model.
+    pub text: String,
+    pub model: Option<PathBuf>,
+    pub data: Data,
+    pub reduction: Reduction,
+    pub regression: Regression,
+    pub scores: Scores,
+}
+
+/// `[data]`: where the samples are and which of them, which fields and which inputs are used.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Data {
+    pub samples: PathBuf,
+    pub parameters: Option<PathBuf>,
+    pub scalars: Option<PathBuf>,
+    pub fields: Option<Vec<String>>,
+    pub inputs: Option<Vec<String>>,
+    pub select: Option<Select>,
+    pub holdout: Option<Holdout>,
+}
+
+/// Which samples train: `"0:240"`, `[0, 2, 4]`, or all but a holdout.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Select {
+    Range(String),
+    List(Vec<usize>),
+    Nested { holdout: Holdout },
+    Holdout(Holdout),
+}
+
+/// Samples with index % every == offset are kept for validation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Holdout {
+    pub every: usize,
+    #[serde(default)]
+    pub offset: usize,
+}
+
+/// `[reduction]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Reduction {
+    pub method: String,
+    pub tolerance: Option<f64>,
+    pub modes: Option<i64>,
+    pub center: bool,
+    pub inner_product: String,
+    pub algorithm: String,
+    pub memory: Option<String>,
+}
+
+/// Tolerance where the study names neither tolerance nor modes.
+pub const DEFAULT_TOLERANCE: f64 = 1e-4;
+
+impl Default for Reduction {
+    fn default() -> Self {
+        Reduction {
+            method: "pod".into(),
+            tolerance: None,
+            modes: None,
+            center: false,
+            inner_product: "l2".into(),
+            algorithm: "auto".into(),
+            memory: None,
+        }
+    }
+}
+
+/// `[regression]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Regression {
+    pub kernel: String,
+    pub mean: String,
+    pub restarts: i64,
+    pub seed: u64,
+    pub confidence: f64,
+}
+
+impl Default for Regression {
+    fn default() -> Self {
+        Regression { kernel: "auto".into(), mean: "auto".into(), restarts: 4, seed: 0, confidence: 0.95 }
+    }
+}
+
+/// `[scores]`: least denominators of relative scores.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Scores {
+    pub floor: BTreeMap<String, f64>,
+}
+
+const TOP: &[&str] = &["name", "model", "data", "reduction", "regression", "inputs", "scores"];
+const LATER: &[&str] = &["clustering", "morphing", "operators", "dynamics", "hyper_reduction", "material"];
+const DATA: &[&str] = &["samples", "parameters", "scalars", "fields", "inputs", "select", "holdout"];
+const REDUCTION: &[&str] = &["method", "tolerance", "modes", "center", "inner_product", "algorithm", "memory"];
+const REGRESSION: &[&str] = &["kernel", "mean", "restarts", "seed", "confidence"];
+const INPUT: &[&str] = &["distribution", "mean", "std", "lower", "upper", "file", "column"];
+/// Values of `method`, the ones of later versions too.
+const METHODS: &[&str] = &[
+    "pod",
+    "local-pod",
+    "reduced-basis",
+    "dmd",
+    "piecewise-dmd",
+    "mmgp",
+    "optimal-mmgp",
+    "hyper-reduction",
+];
+const INNER_PRODUCTS: &[&str] = &["l2", "euclidean", "h1", "file"];
+const ALGORITHMS: &[&str] = &["auto", "gram", "tsqr", "randomized", "incremental"];
+const KERNELS: &[&str] = &["auto", "matern52", "matern32", "squared-exponential"];
+const MEANS: &[&str] = &["auto", "constant", "linear"];
+
+/// The known name that is nearest to `name`, for messages.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    known.into_iter().max_by(|a, b| {
+        let score = |k: &str| strsim::jaro_winkler(&lower, &k.to_lowercase());
+        score(a).total_cmp(&score(b))
+    })
+}
+
+/// The error for a name that is not among the known ones.
+pub fn unknown_name(file: &Path, place: &str, what: &str, name: &str, known: &[&str]) -> Error {
+    let mend = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("leave out `{name}`"),
+    };
+    let expected = if known.is_empty() { format!("no {what}") } else { format!("one of: {}", known.join(", ")) };
+    Error::input("K006", file, place, format!("unknown {what} `{name}`"), expected, mend)
+}
+
+impl Study {
+    /// Reads and checks a study file.
+    pub fn read(file: &Path) -> Result<Study> {
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            Error::input("K001", file, "", e.to_string(), "a study in TOML", "check the path of the study file")
+        })?;
+        Study::parse(&text, file)
+    }
+
+    /// Parses and checks the text of a study; `file` gives the folder that paths are relative to.
+    pub fn parse(text: &str, file: &Path) -> Result<Study> {
+        let damaged = |e: &dyn std::fmt::Display| {
+            let message = e.to_string().trim_end().replace('\n', " / ");
+            Error::input("K012", file, "", message, "TOML as in the README", "mend the line that the message shows")
+        };
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| damaged(&e))?;
+        check_keys(&table, file)?;
+        let part = |key: &str| table.get(key).cloned().unwrap_or(toml::Value::Table(toml::Table::new()));
+        let section = |key: &'static str| {
+            move |e: toml::de::Error| {
+                let message = e.to_string().trim_end().replace('\n', " / ");
+                Error::input("K012", file, format!("[{key}]"), message, "a value of the documented type", "mend the value")
+            }
+        };
+        let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let study = Study {
+            name: table.get("name").and_then(|v| v.as_str()).map_or(stem, str::to_string),
+            file: file.to_path_buf(),
+            text: text.to_string(),
+            model: table.get("model").and_then(|v| v.as_str()).map(PathBuf::from),
+            data: part("data").try_into().map_err(section("data"))?,
+            reduction: part("reduction").try_into().map_err(section("reduction"))?,
+            regression: part("regression").try_into().map_err(section("regression"))?,
+            scores: part("scores").try_into().map_err(section("scores"))?,
+        };
+        study.check_values()?;
+        Ok(study)
+    }
+
+    /// The study with all defaults for a data file.
+    pub fn for_samples(samples: &Path) -> Result<Study> {
+        let name = samples.file_name().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let text = format!("[data]\nsamples = {}\n", toml::Value::String(name));
+        Study::parse(&text, &samples.with_extension("toml"))
+    }
+
+    /// A path of the study, seen from the current folder.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.file.parent().map_or_else(|| path.to_path_buf(), |folder| folder.join(path))
+    }
+
+    /// Where the model goes: `model` of the study, else beside it as `<name of the study file>.model.h5`.
+    pub fn model_file(&self) -> PathBuf {
+        match &self.model {
+            Some(path) => self.resolve(path),
+            None => self.file.with_extension("model.h5"),
+        }
+    }
+
+    /// Samples that train, in ascending order, and samples that are held out.
+    pub fn select(&self, n_samples: usize) -> Result<(Vec<usize>, Vec<usize>)> {
+        let place = "[data] select";
+        let refuse = |found: String, expected: String| {
+            Err(Error::input("K009", &self.file, place, found, expected, "mend `select`, or leave it out to use all samples"))
+        };
+        let holdout = match (&self.data.select, self.data.holdout) {
+            (Some(Select::Holdout(h) | Select::Nested { holdout: h }), _) => Some(*h),
+            (_, holdout) => holdout,
+        };
+        let candidates: Vec<usize> = match &self.data.select {
+            Some(Select::Range(text)) => match parse_range(text, n_samples) {
+                Some(range) => range,
+                None => return refuse(format!("`{text}`"), "a range like \"0:240\" or \"0:240:2\"".into()),
+            },
+            Some(Select::List(list)) => {
+                let mut list = list.clone();
+                list.sort_unstable();
+                list.dedup();
+                list
+            }
+            _ => (0..n_samples).collect(),
+        };
+        if let Some(&beyond) = candidates.iter().find(|&&i| i >= n_samples) {
+            return refuse(format!("sample {beyond}"), format!("samples 0 to {} ({n_samples} in the data)", n_samples.max(1) - 1));
+        }
+        let Some(Holdout { every, offset }) = holdout else { return Ok((candidates, Vec::new())) };
+        if every < 2 || offset >= every {
+            return refuse(format!("holdout every {every}, offset {offset}"), "every >= 2 and offset < every".into());
+        }
+        Ok(candidates.into_iter().partition(|i| i % every != offset))
+    }
+
+    fn check_values(&self) -> Result<()> {
+        let refuse = |place: &str, found: String, expected: &str| {
+            Err(Error::input("K009", &self.file, place, found, expected, format!("choose {expected}")))
+        };
+        if self.data.samples.as_os_str().is_empty() {
+            return Err(Error::input("K012", &self.file, "[data]", "no key `samples`", "the file or folder of the samples", "add samples = \"train.h5\""));
+        }
+        let (r, g) = (&self.reduction, &self.regression);
+        for (place, what, value, known) in [
+            ("[reduction] method", "method", &r.method, METHODS),
+            ("[reduction] inner_product", "inner product", &r.inner_product, INNER_PRODUCTS),
+            ("[reduction] algorithm", "algorithm", &r.algorithm, ALGORITHMS),
+            ("[regression] kernel", "kernel", &g.kernel, KERNELS),
+            ("[regression] mean", "mean", &g.mean, MEANS),
+        ] {
+            if !known.contains(&value.as_str()) {
+                return Err(unknown_name(&self.file, place, what, value, known));
+            }
+        }
+        for (place, value, there) in [
+            ("[reduction] method", &r.method, &["pod"][..]),
+            ("[reduction] inner_product", &r.inner_product, &["l2", "euclidean", "file"]),
+            ("[reduction] algorithm", &r.algorithm, &["auto", "gram", "tsqr", "randomized"]),
+        ] {
+            if !there.contains(&value.as_str()) {
+                let there = there.join(", ");
+                return Err(Error::input("K014", &self.file, place, format!("`{value}`"), format!("one that is there: {there}"), "choose one that is there, or update kolmo"));
+            }
+        }
+        if let (Some(_), Some(_)) = (r.tolerance, r.modes) {
+            return refuse("[reduction]", "tolerance and modes".into(), "either tolerance or modes");
+        }
+        if let Some(t) = r.tolerance.filter(|t| !(*t >= 0.0 && *t < 1.0)) {
+            return refuse("[reduction] tolerance", t.to_string(), "a tolerance in [0, 1)");
+        }
+        if let Some(m) = r.modes.filter(|m| *m < 1) {
+            return refuse("[reduction] modes", m.to_string(), "a number of modes of at least 1");
+        }
+        if !(0..=1000).contains(&g.restarts) {
+            return refuse("[regression] restarts", g.restarts.to_string(), "restarts between 0 and 1000");
+        }
+        if !(g.confidence > 0.0 && g.confidence < 1.0) {
+            return refuse("[regression] confidence", g.confidence.to_string(), "a confidence in (0, 1)");
+        }
+        if let Some((name, floor)) = self.scores.floor.iter().find(|(_, f)| !(**f >= 0.0 && f.is_finite())) {
+            return refuse(&format!("[scores] floor.{name}"), floor.to_string(), "a floor of at least 0");
+        }
+        Ok(())
+    }
+}
+
+/// Python's `start:stop:step` without negative numbers, cut to the samples that exist only where an end is open.
+fn parse_range(text: &str, n_samples: usize) -> Option<Vec<usize>> {
+    let parts: Vec<&str> = text.split(':').map(str::trim).collect();
+    if !(2..=3).contains(&parts.len()) {
+        return None;
+    }
+    let number = |i: usize, default: usize| match parts.get(i) {
+        None | Some(&"") => Some(default),
+        Some(s) => s.parse().ok(),
+    };
+    let (start, stop, step) = (number(0, 0)?, number(1, n_samples)?, number(2, 1)?);
+    // A wrong stop must not allocate: one index past the samples is enough to be refused.
+    (step > 0).then(|| (start..stop.min(n_samples + 1).max(start)).step_by(step).collect())
+}
+
+fn check_keys(table: &toml::Table, file: &Path) -> Result<()> {
+    let unknown = |place: &str, key: &str, known: &[&str]| Err(unknown_name(file, place, "key", key, known));
+    for key in table.keys() {
+        if LATER.contains(&key.as_str()) {
+            return Err(Error::input("K014", file, format!("[{key}]"), "a table of a method that has not arrived", "tables of method pod", "remove the table, or update kolmo"));
+        }
+        if !TOP.contains(&key.as_str()) {
+            return unknown("top level", key, TOP);
+        }
+    }
+    let sections = [("data", DATA), ("reduction", REDUCTION), ("regression", REGRESSION), ("scores", &["floor"][..])];
+    for (section, known) in sections {
+        match table.get(section) {
+            None => {}
+            Some(toml::Value::Table(inner)) => {
+                if let Some(key) = inner.keys().find(|k| !known.contains(&k.as_str())) {
+                    return unknown(&format!("[{section}]"), key, known);
+                }
+            }
+            Some(other) => {
+                return Err(Error::input("K012", file, section, other.type_str(), format!("a table [{section}]"), format!("write [{section}] on a line of its own")));
+            }
+        }
+    }
+    if let Some(toml::Value::Table(inputs)) = table.get("inputs") {
+        for (name, value) in inputs {
+            let keys = value.as_table().into_iter().flat_map(toml::Table::keys);
+            if let Some(key) = keys.into_iter().find(|k| !INPUT.contains(&k.as_str())) {
+                return unknown(&format!("[inputs.{name}]"), key, INPUT);
+            }
+        }
+    }
+    if let Some(toml::Value::Table(holdout)) = table.get("data").and_then(|d| d.get("holdout")) {
+        if let Some(key) = holdout.keys().find(|k| !["every", "offset"].contains(&k.as_str())) {
+            return unknown("[data] holdout", key, &["every", "offset"]);
+        }
+    }
+    Ok(())
+}

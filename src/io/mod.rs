@@ -1,14 +1,20 @@
 //! Files: the only places that know layouts.
 
+pub mod atomic;
 pub mod csv;
+pub(crate) mod hdf;
+pub(crate) mod hyperslab;
 pub mod model_file;
+mod model_reader;
+mod model_writer;
 pub mod numpy;
 pub mod predictions;
 pub mod stacked;
+pub(crate) mod stacked_mesh;
 pub mod vtu;
 
 use crate::data::{FieldInfo, Table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mesh::Mesh;
 use faer::Mat;
 use std::fmt::Debug;
@@ -33,4 +39,20 @@ pub trait SnapshotSource: Send + Sync + Debug {
     fn mesh(&self) -> Option<&Mesh>;
     /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample and entry.
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>>;
+}
+
+/// Refuses samples and entries that a field does not have.
+fn check_range(field: &FieldInfo, n_samples: usize, samples: &[usize], dofs: &Range<usize>) -> Result<()> {
+    if let Some(&s) = samples.iter().find(|&&s| s >= n_samples) {
+        return Err(Error::argument("sample", s, format!("below {n_samples}")));
+    }
+    if dofs.start > dofs.end || dofs.end > field.n_dofs() {
+        let found = format!("{}..{}", dofs.start, dofs.end);
+        return Err(Error::argument(
+            format!("entries of {}", field.name),
+            found,
+            format!("within 0..{}", field.n_dofs()),
+        ));
+    }
+    Ok(())
 }

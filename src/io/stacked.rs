@@ -1,1 +1,340 @@
-//! (empty room)
+//! Stacked HDF5 (one mesh, many samples), read on demand.
+
+use crate::data::{FieldInfo, Location, Table};
+use crate::error::{Error, Result};
+use crate::io::stacked_mesh::{Points, read_mesh};
+use crate::io::{SnapshotSource, hdf, hyperslab};
+use crate::mesh::Mesh;
+use faer::Mat;
+use hdf5::Dataset;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Name of the learnt field that holds moving points.
+pub const POINTS: &str = "points";
+
+/// A file in the stacked layout: parameters, scalars, time and mesh are held, snapshots are read on demand.
+#[derive(Debug)]
+pub struct StackedFile {
+    path: PathBuf,
+    file: hdf5::File,
+    n_samples: usize,
+    fields: Vec<FieldInfo>,
+    data: Vec<Dataset>,
+    parameters: Option<Table>,
+    scalars: Option<Table>,
+    time: Option<Vec<f64>>,
+    trajectory: Option<Vec<i64>>,
+    mesh: Option<Mesh>,
+}
+
+/// Numbers of entities that a length is compared with.
+#[derive(Clone, Copy)]
+struct Entities {
+    points: usize,
+    cells: usize,
+}
+
+impl StackedFile {
+    /// Opens the file and checks everything but the values of the snapshots.
+    ///
+    /// Fields are listed by name; moving points come last, as the field [`POINTS`].
+    /// Errors: K001 missing, K002 not HDF5 or no snapshots, K003 damaged, K004 not finite, K005 shapes, K006 names,
+    /// K007 parameters missing, K008 no samples, K015 mesh. Cost: headers and tables; moving points are read once.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        let file = hdf::open(&path)?;
+        let mesh = read_mesh(&path, &file)?;
+        let entities = mesh.as_ref().map(|(mesh, n_points, _)| Entities { points: *n_points, cells: mesh.n_cells() });
+        let (mut fields, mut data) = find_fields(&path, &file, entities)?;
+        let mut moving = None;
+        let mut mesh = mesh.map(|(mesh, n_points, points)| {
+            if let Points::Moving(points) = points {
+                moving = Some((points, n_points, mesh.dim));
+            }
+            mesh
+        });
+        if let Some((points, n_points, dim)) = moving {
+            if fields.iter().any(|f| f.name == POINTS) {
+                let mend = "give the field in /snapshots another name";
+                let found = "a field `points` beside points that move";
+                return Err(Error::input("K006", &path, "/snapshots/points", found, "one of the two", mend));
+            }
+            fields.push(FieldInfo {
+                name: POINTS.to_string(),
+                location: Location::Point,
+                n_entities: n_points,
+                n_components: dim,
+                vector: true,
+            });
+            data.push(points);
+        }
+        let n_samples = count_samples(&path, &fields, &data)?;
+        if let (Some(mesh), Some((field, points))) = (
+            &mut mesh,
+            fields.last().zip(data.last()).filter(|(f, _)| f.name == POINTS && f.location == Location::Point),
+        ) && mesh.points.is_empty()
+        {
+            mesh.points = mean_points(&path, points, field, n_samples)?;
+        }
+        if let Some(mesh) = &mesh {
+            mesh.validate(&path)?;
+        }
+        let parameters = read_table(&path, &file, "parameters", "p", n_samples)?;
+        let scalars = read_table(&path, &file, "scalars", "s", n_samples)?;
+        let time = read_table(&path, &file, "time", "time", n_samples)?.map(|t| t.values);
+        let trajectory = read_table(&path, &file, "trajectory", "trajectory", n_samples)?;
+        let trajectory = trajectory.map(|t| t.values.iter().map(|&v| v as i64).collect());
+        Ok(StackedFile { path, file, n_samples, fields, data, parameters, scalars, time, trajectory, mesh })
+    }
+
+    /// Number of the trajectory of each sample, where the file holds it.
+    pub fn trajectory(&self) -> Option<&[i64]> {
+        self.trajectory.as_deref()
+    }
+
+    /// Whether the points are a learnt field.
+    pub fn points_move(&self) -> bool {
+        self.mesh.is_some() && self.fields.last().is_some_and(|f| f.name == POINTS)
+    }
+
+    /// Chunk of a field in the file ([samples, entities(, components)]); None where it is contiguous.
+    pub fn chunk(&self, field: &FieldInfo) -> Option<Vec<usize>> {
+        self.position(field).and_then(|i| self.data[i].chunk())
+    }
+
+    /// The CSR matrix `/inner_product` [n, n], where the file holds it. Errors: K005 where its arrays do not fit together.
+    pub fn inner_product(&self) -> Result<Option<sprs::CsMat<f64>>> {
+        let place = "/inner_product";
+        let Some(group) = hdf::group(&self.file, "inner_product") else { return Ok(None) };
+        let array = |name: &str| {
+            let place = format!("{place}/{name}");
+            match hdf::dataset(&group, name) {
+                Some(data) => hdf::read_f64(&self.path, &data, &place),
+                None => Err(hdf::wrong_shape(&self.path, place, "no data set".into(), "data, indices, indptr".into())),
+            }
+        };
+        let values = array("data")?;
+        let whole = |v: Vec<f64>| v.into_iter().map(|x| x as usize).collect::<Vec<_>>();
+        let (indices, indptr) = (whole(array("indices")?), whole(array("indptr")?));
+        let n = indptr.len().saturating_sub(1);
+        let found = format!("{} values, {} indices, {} row starts", values.len(), indices.len(), indptr.len());
+        sprs::CsMat::try_new((n, n), indptr, indices, values)
+            .map(Some)
+            .map_err(|(_, _, _, e)| hdf::wrong_shape(&self.path, place, found, format!("a square CSR matrix ({e})")))
+    }
+
+    fn position(&self, field: &FieldInfo) -> Option<usize> {
+        self.fields.iter().position(|f| f.name == field.name)
+    }
+}
+
+impl SnapshotSource for StackedFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn n_samples(&self) -> usize {
+        self.n_samples
+    }
+
+    fn fields(&self) -> &[FieldInfo] {
+        &self.fields
+    }
+
+    fn parameters(&self) -> Option<&Table> {
+        self.parameters.as_ref()
+    }
+
+    fn scalars(&self) -> Option<&Table> {
+        self.scalars.as_ref()
+    }
+
+    fn time(&self) -> Option<&[f64]> {
+        self.time.as_deref()
+    }
+
+    fn mesh(&self) -> Option<&Mesh> {
+        self.mesh.as_ref()
+    }
+
+    fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>> {
+        let i = self.position(field).ok_or_else(|| {
+            let known: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
+            Error::argument("field", &field.name, format!("one of {}", known.join(", ")))
+        })?;
+        super::check_range(&self.fields[i], self.n_samples, samples, &dofs)?;
+        let place = place_of(&self.fields[i], self.mesh.is_some());
+        hyperslab::read(&self.path, &self.data[i], &place, self.fields[i].n_components, samples, dofs)
+    }
+}
+
+fn place_of(field: &FieldInfo, with_mesh: bool) -> String {
+    let moving = with_mesh && field.name == POINTS;
+    if moving { "/mesh/points".into() } else { format!("/snapshots/{}", field.name) }
+}
+
+fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> Result<(Vec<FieldInfo>, Vec<Dataset>)> {
+    let Some(group) = hdf::group(file, "snapshots") else {
+        let mend = "write each field as the data set /snapshots/<field> [n_samples, n_entities]";
+        return Err(Error::input(
+            "K002",
+            path,
+            "/snapshots",
+            "no such group",
+            "a group with one data set per field",
+            mend,
+        ));
+    };
+    let names = group.member_names().map_err(|e| hdf::damaged(path, "/snapshots", e))?;
+    let (mut fields, mut data) = (Vec::new(), Vec::new());
+    for name in names {
+        let place = format!("/snapshots/{name}");
+        if hdf::group(&group, &name).is_some() {
+            continue;
+        }
+        let set = group.dataset(&name).map_err(|e| hdf::damaged(path, &place, e))?;
+        hdf::check_numeric(path, &set, &place)?;
+        let shape = set.shape();
+        if !(2..=3).contains(&shape.len()) {
+            let expected = "[n_samples, n_entities] or [n_samples, n_entities, n_components]".to_string();
+            return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), expected));
+        }
+        let location = locate(path, &set, &place, shape[1], entities)?;
+        let vector = shape.len() == 3;
+        let n_components = if vector { shape[2] } else { 1 };
+        if shape[1] * n_components == 0 && shape[0] > 0 {
+            return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), "at least one entry per sample".into()));
+        }
+        fields.push(FieldInfo { name, location, n_entities: shape[1], n_components, vector });
+        data.push(set);
+    }
+    Ok((fields, data))
+}
+
+/// By the attribute `location`, else by the length.
+fn locate(path: &Path, data: &Dataset, place: &str, n: usize, entities: Option<Entities>) -> Result<Location> {
+    let found = hdf::attribute_strings(data, "location").map_err(|e| hdf::damaged(path, place, e))?;
+    let named = match found.and_then(|names| names.into_iter().next()).as_deref() {
+        Some("point" | "points" | "node" | "nodes") => Some(Location::Point),
+        Some("cell" | "cells") => Some(Location::Cell),
+        Some("free" | "quadrature") => return Ok(Location::Free),
+        Some(other) => {
+            let place = format!("{place}, attribute location");
+            let known = "one of point, cell, quadrature, free";
+            return Err(Error::input(
+                "K006",
+                path,
+                place,
+                format!("`{other}`"),
+                known,
+                "set the attribute to one of these",
+            ));
+        }
+        None => None,
+    };
+    let Some(Entities { points, cells }) = entities else { return Ok(named.unwrap_or(Location::Free)) };
+    let wrong = |expected| Err(hdf::wrong_shape(path, place, format!("{n} entities per sample"), expected));
+    match named {
+        Some(Location::Point) if n != points => wrong(format!("{points} points (its attribute location is point)")),
+        Some(Location::Cell) if n != cells => wrong(format!("{cells} cells (its attribute location is cell)")),
+        Some(location) => Ok(location),
+        None if n == points && n == cells => {
+            let found = format!("{n} entities, which is the number of points and of cells");
+            let mend = "set the attribute `location` of the data set to point or cell";
+            Err(Error::input("K006", path, place, found, "the attribute `location`", mend))
+        }
+        None if n == points => Ok(Location::Point),
+        None if n == cells => Ok(Location::Cell),
+        None => wrong(format!("{points} points or {cells} cells (vectors as [n_samples, n_entities, n_components])")),
+    }
+}
+
+fn count_samples(path: &Path, fields: &[FieldInfo], data: &[Dataset]) -> Result<usize> {
+    let counts: Vec<usize> = data.iter().map(|d| d.shape().first().copied().unwrap_or(0)).collect();
+    let (Some(&n), Some(first)) = (counts.first(), fields.first()) else {
+        let mend = "write at least one data set /snapshots/<field>";
+        return Err(Error::input("K008", path, "/snapshots", "no fields", "at least one field with samples", mend));
+    };
+    if let Some(i) = counts.iter().position(|&m| m != n) {
+        let place = place_of(&fields[i], true);
+        let expected = format!("{n} samples, as in {}", place_of(first, true));
+        return Err(hdf::wrong_shape(path, place, format!("{} samples", counts[i]), expected));
+    }
+    if n == 0 {
+        let place = place_of(first, true);
+        return Err(Error::input("K008", path, place, "0 samples", "at least one sample", "write the snapshots"));
+    }
+    Ok(n)
+}
+
+/// `/name` [n_samples, n] or [n_samples] with the attribute `names`; None where the file has none.
+fn read_table(path: &Path, file: &hdf5::Group, name: &str, prefix: &str, n_samples: usize) -> Result<Option<Table>> {
+    let place = format!("/{name}");
+    let Some(data) = hdf::dataset(file, name) else { return Ok(None) };
+    let (rows, columns) = match data.shape()[..] {
+        [rows] => (rows, 1),
+        [rows, columns] => (rows, columns),
+        ref shape => return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), "[n_samples, n_columns]".into())),
+    };
+    if columns == 0 {
+        return Ok(None);
+    }
+    if rows < n_samples && name == "parameters" {
+        let place = format!("{place}, sample {rows}");
+        let mend = "add the missing rows";
+        return Err(Error::input("K007", path, place, format!("{rows} rows"), format!("{n_samples} rows"), mend));
+    }
+    if rows != n_samples {
+        return Err(hdf::wrong_shape(path, place, format!("{rows} rows"), format!("{n_samples} rows, one per sample")));
+    }
+    let names = column_names(path, &data, &place, prefix, columns)?;
+    let values = hdf::read_f64(path, &data, &place)?;
+    if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+        let place = format!("{place}, sample {}, column {}", i / columns, names[i % columns]);
+        let mend = "mend the sample, or leave it out with `select`";
+        return Err(Error::input("K004", path, place, values[i].to_string(), "a finite number", mend));
+    }
+    Table::new(names, values).map(Some)
+}
+
+/// An array of strings, one string with commas, or none: then prefix and number.
+fn column_names(path: &Path, data: &Dataset, place: &str, prefix: &str, n: usize) -> Result<Vec<String>> {
+    let place = format!("{place}, attribute names");
+    let mut names = match hdf::attribute_strings(data, "names").map_err(|e| hdf::damaged(path, &place, e))? {
+        None => return Ok((0..n).map(|i| format!("{prefix}{i}")).collect()),
+        Some(names) => names,
+    };
+    if names.len() == 1 && n > 1 {
+        names = names[0].split(',').map(str::to_string).collect();
+    }
+    let names: Vec<String> = names.iter().map(|s| s.trim().to_string()).collect();
+    if names.len() != n {
+        return Err(hdf::wrong_shape(
+            path,
+            place,
+            format!("{} names", names.len()),
+            format!("{n} names, one per column"),
+        ));
+    }
+    if let Some(i) = (0..n).find(|&i| names[i].is_empty() || names[..i].contains(&names[i])) {
+        let found = format!("column {i} is called `{}`", names[i]);
+        return Err(Error::input("K006", path, place, found, "names that differ", "give each column its own name"));
+    }
+    Ok(names)
+}
+
+/// Mean over the samples, added in the order of the samples.
+fn mean_points(path: &Path, data: &Dataset, field: &FieldInfo, n_samples: usize) -> Result<Vec<f64>> {
+    let n = field.n_dofs();
+    let mut sum = vec![0.0; n];
+    let batch = ((1 << 23) / n.max(1)).max(1);
+    for start in (0..n_samples).step_by(batch) {
+        let samples: Vec<usize> = (start..(start + batch).min(n_samples)).collect();
+        let block = hyperslab::read(path, data, "/mesh/points", field.n_components, &samples, 0..n)?;
+        for j in 0..samples.len() {
+            sum.iter_mut().zip(block.col_as_slice(j)).for_each(|(s, v)| *s += v);
+        }
+    }
+    Ok(sum.into_iter().map(|s| s / n_samples as f64).collect())
+}

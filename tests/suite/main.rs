@@ -3,6 +3,9 @@
 mod architecture;
 mod bad_input;
 mod killed;
+mod model_file;
 mod mpi_ranks;
+mod numpy_csv;
 mod rust_source;
+mod stacked;
 mod tool;

@@ -1,0 +1,174 @@
+//! Files that appear whole or not at all: written under a temporary name in the same folder, flushed, renamed.
+//!
+//! The writer holds an advisory lock on its temporary file. The lock goes with the process, so a temporary file
+//! without a lock was left by a killed run, and the next writer of the same target removes it.
+
+use crate::error::{Error, Result};
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file under a temporary name; [`commit`](AtomicFile::commit) renames it, dropping it removes it.
+#[derive(Debug)]
+pub struct AtomicFile {
+    target: PathBuf,
+    temporary: PathBuf,
+    file: File,
+    committed: bool,
+}
+
+/// Starts to write `path`: same as [`AtomicFile::create`].
+pub fn temporary(path: impl AsRef<Path>) -> Result<AtomicFile> {
+    AtomicFile::create(path)
+}
+
+/// Writes a whole file at once, atomically.
+///
+/// Errors: K001 where the folder is missing, [`Error::Write`] otherwise.
+pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let file = AtomicFile::create(path)?;
+    file.file().write_all(bytes).map_err(|e| write_error(file.target(), e))?;
+    file.commit()
+}
+
+/// [`Error::Write`] for `path`.
+pub(crate) fn write_error(path: &Path, reason: impl ToString) -> Error {
+    Error::Write { file: path.to_path_buf(), reason: reason.to_string() }
+}
+
+impl AtomicFile {
+    /// Removes what killed runs left of the same target, then creates the temporary file.
+    ///
+    /// A symbolic link is followed, so that the file it points to is replaced and the link stays.
+    /// Errors: K001 where the folder is missing; [`Error::Write`] where the target is a folder or a device, or the
+    /// file system refuses.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let target = resolve(path)?;
+        let name = target.file_name().ok_or_else(|| write_error(path, "the path names a folder"))?.to_os_string();
+        let folder = folder_of(&target).to_path_buf();
+        match fs::metadata(&folder) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => return Err(write_error(path, format!("{} is not a folder", folder.display()))),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let mend = "create the folder, or choose another one with -o";
+                return Err(Error::input(
+                    "K001",
+                    &folder,
+                    "",
+                    "no such folder",
+                    "an existing folder to write to",
+                    mend,
+                ));
+            }
+            Err(e) => return Err(write_error(path, e)),
+        }
+        remove_stale(&folder, &name);
+        let (temporary, file) = create_locked(&folder, &name).map_err(|e| write_error(path, e))?;
+        Ok(AtomicFile { target, temporary, file, committed: false })
+    }
+
+    /// The temporary name, for libraries that open the file themselves (they must not take a lock of their own).
+    pub fn path(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// The final name.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The open file, positioned at its start.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Flushes the file to the disk, renames it to its final name and flushes the folder.
+    pub fn commit(mut self) -> Result<()> {
+        self.file.sync_all().map_err(|e| write_error(&self.target, e))?;
+        fs::rename(&self.temporary, &self.target).map_err(|e| write_error(&self.target, e))?;
+        self.committed = true;
+        // Some file systems cannot flush a folder; the file itself is complete by now.
+        if let Ok(folder) = File::open(folder_of(&self.target)) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if !self.committed {
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// The file behind a symbolic link; refuses what is neither missing nor a regular file.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(write_error(path, "is a folder")),
+        Ok(meta) if !meta.is_file() => Err(write_error(path, "is not a regular file")),
+        Ok(_) => fs::canonicalize(path).map_err(|e| write_error(path, e)),
+        Err(_) => Ok(path.to_path_buf()),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+/// `.NAME.PID-COUNT.tmp`; the part between the dots decides whether a file is one of ours.
+fn create_locked(folder: &Path, name: &OsStr) -> std::io::Result<(PathBuf, File)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        let path = folder.join(hidden);
+        let file = match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
+            Err(e) => return Err(e),
+        };
+        // File systems without locks refuse here and in `remove_stale` alike: then nothing is ever removed.
+        let _ = file.lock();
+        // Another writer may have taken the file for a stale one before it was locked.
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.ino() == file.metadata()?.ino() => return Ok((path, file)),
+            _ => continue,
+        }
+    }
+}
+
+fn remove_stale(folder: &Path, name: &OsStr) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if !is_temporary_of(&entry.file_name(), name) {
+            continue;
+        }
+        let path = entry.path();
+        let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) else { continue };
+        if file.try_lock().is_ok() {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+fn is_temporary_of(found: &OsStr, name: &OsStr) -> bool {
+    let middle = found
+        .as_encoded_bytes()
+        .strip_prefix(b".")
+        .and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()))
+        .and_then(|rest| rest.strip_prefix(b"."))
+        .and_then(|rest| rest.strip_suffix(b".tmp"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let middle = middle.and_then(|m| std::str::from_utf8(m).ok());
+    middle.and_then(|m| m.split_once('-')).is_some_and(|(pid, count)| digits(pid) && digits(count))
+}
