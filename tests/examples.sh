@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-artifacts=$(cargo test --locked --features mpi --no-run --message-format=json 2>/dev/null)
+artifacts=$(cargo test --locked --features mpi --no-run --quiet --message-format=json)
 printf '%s\n' "$artifacts" | grep '"kind":\["example"\]' | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' |
     while read -r example; do
         echo "example $(basename "$example")"

@@ -8,7 +8,7 @@ if ! command -v mpirun >/dev/null 2>&1; then
     exit 1
 fi
 
-binary=$(cargo test --locked --features mpi --test mpi --no-run --message-format=json 2>/dev/null |
+binary=$(cargo test --locked --features mpi --test mpi --no-run --quiet --message-format=json |
     sed -n 's/.*"name":"mpi".*"executable":"\([^"]*\)".*/\1/p')
 if [ ! -x "$binary" ]; then
     echo "tests/mpi.rs was not built" >&2
