@@ -1,1 +1,3 @@
-//! (empty room)
+//! One recipe per kind of model.
+
+pub mod pod_regression;

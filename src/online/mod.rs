@@ -1,1 +1,23 @@
-//! (empty room)
+//! Trained models: evaluation only, no snapshots, no ranks.
+
+pub mod pod_regression;
+
+pub use pod_regression::{PodRegression, Prediction, ReducedField, ScalarModel};
+
+/// The inputs of a model and the box of the training points.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InputSpace {
+    pub names: Vec<String>,
+    pub lower: Vec<f64>,
+    pub upper: Vec<f64>,
+}
+
+impl InputSpace {
+    /// True where a point lies in the training box, up to round-off of its width.
+    pub fn contains(&self, point: &[f64]) -> bool {
+        point.iter().enumerate().all(|(j, x)| {
+            let slack = 1e-9 * (self.upper[j] - self.lower[j]);
+            *x >= self.lower[j] - slack && *x <= self.upper[j] + slack
+        })
+    }
+}

@@ -1,1 +1,187 @@
-//! (empty room)
+//! Evaluation of u(mu) = mean + V c(mu) with Gaussian processes for c.
+
+use super::InputSpace;
+use crate::algorithms::gaussian_process::GaussianProcess;
+use crate::data::FieldInfo;
+use crate::error::{Error, Result};
+use crate::linalg::tall::mul_rows;
+use faer::{Mat, MatRef};
+
+/// Outputs and the process that predicts them.
+pub type Groups = Vec<(Vec<usize>, GaussianProcess)>;
+
+/// A trained POD + GP model.
+#[derive(Debug, Clone)]
+pub struct PodRegression {
+    pub inputs: InputSpace,
+    pub fields: Vec<ReducedField>,
+    pub scalars: Vec<ScalarModel>,
+    pub confidence: f64,
+    pub n_snapshots: usize,
+}
+
+/// One field: modes, coefficients as functions of the inputs, calibration.
+#[derive(Debug, Clone)]
+pub struct ReducedField {
+    pub info: FieldInfo,
+    /// V [n_dofs, n_modes], orthonormal in the inner product of the study.
+    pub basis: Mat<f64>,
+    pub mean: Option<Vec<f64>>,
+    /// VᵀM mean, and (mean, mean): for the norm of a prediction without a pass over the dofs.
+    pub mean_coefficients: Vec<f64>,
+    pub mean_square: f64,
+    /// Mean square of what the modes miss of the training snapshots, per dof.
+    pub residual_variance: Vec<f64>,
+    /// Mean square M-norm of the same.
+    pub residual_square: f64,
+    pub singular_values: Vec<f64>,
+    pub groups: Groups,
+    /// Half-width of the interval over standard deviation.
+    pub interval_factor: f64,
+    /// Estimated relative error over the raw one, from cross-validation.
+    pub indicator_factor: f64,
+}
+
+/// One scalar output.
+#[derive(Debug, Clone)]
+pub struct ScalarModel {
+    pub name: String,
+    pub process: GaussianProcess,
+    pub interval_factor: f64,
+}
+
+/// Coefficients and everything small at a batch of b points.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// Per field: coefficients and their variances [n_modes, b].
+    pub coefficients: Vec<Mat<f64>>,
+    pub variances: Vec<Mat<f64>>,
+    /// Per field: estimate of the relative error [b].
+    pub indicators: Vec<Vec<f64>>,
+    /// Row-major [b, n_scalars].
+    pub scalars: Vec<f64>,
+    pub scalars_std: Vec<f64>,
+    pub scalars_interval: Vec<f64>,
+    /// 1 outside the training box.
+    pub flags: Vec<u8>,
+}
+
+/// Means and standard deviations [r, b] of grouped processes at points [b, d].
+pub fn evaluate(groups: &[(Vec<usize>, GaussianProcess)], n_outputs: usize, x: MatRef<'_, f64>) -> Result<(Mat<f64>, Mat<f64>)> {
+    let (mut mean, mut std) = (Mat::zeros(n_outputs, x.nrows()), Mat::zeros(n_outputs, x.nrows()));
+    for (outputs, process) in groups {
+        let (m, s) = process.predict(x)?;
+        for (k, &j) in outputs.iter().enumerate() {
+            for i in 0..x.nrows() {
+                mean[(j, i)] = m[(i, k)];
+                std[(j, i)] = s[(i, k)];
+            }
+        }
+    }
+    Ok((mean, std))
+}
+
+impl ReducedField {
+    /// Number of modes.
+    pub fn n_modes(&self) -> usize {
+        self.basis.ncols()
+    }
+
+    /// sqrt(sum of variances + what truncation misses) / norm of the prediction, before calibration.
+    pub fn raw_indicator(&self, coefficients: &[f64], variances: &[f64]) -> f64 {
+        let error: f64 = variances.iter().sum::<f64>() + self.residual_square;
+        let cross: f64 = coefficients.iter().zip(&self.mean_coefficients).map(|(c, m)| c * m).sum();
+        let square: f64 = coefficients.iter().map(|c| c * c).sum::<f64>() + 2.0 * cross + self.mean_square;
+        if error == 0.0 { 0.0 } else { (error / square.max(f64::MIN_POSITIVE)).sqrt() }
+    }
+
+    /// The field [n_dofs, b] from coefficients [n_modes, b].
+    pub fn reconstruct(&self, coefficients: MatRef<'_, f64>) -> Mat<f64> {
+        let mut u = mul_rows(self.basis.as_ref(), coefficients);
+        if let Some(mean) = &self.mean {
+            for column in u.as_mut().col_iter_mut() {
+                column.iter_mut().zip(mean).for_each(|(u, m)| *u += m);
+            }
+        }
+        u
+    }
+
+    /// sqrt(sum_j v_j V_j² + residual variance) per dof [n_dofs, b]: exact for independent coefficients.
+    pub fn standard_deviation(&self, variances: MatRef<'_, f64>) -> Mat<f64> {
+        let squares = Mat::from_fn(self.basis.nrows(), self.basis.ncols(), |i, j| self.basis[(i, j)].powi(2));
+        let mut s = mul_rows(squares.as_ref(), variances);
+        for column in s.as_mut().col_iter_mut() {
+            column.iter_mut().zip(&self.residual_variance).for_each(|(s, r)| *s = (*s + r).max(0.0).sqrt());
+        }
+        s
+    }
+
+    /// Keeps the leading modes; what the others carried in training becomes residual variance.
+    fn truncate(&mut self, n_modes: usize, n_snapshots: usize) {
+        for j in n_modes..self.n_modes() {
+            let energy = self.singular_values[j].powi(2) / n_snapshots as f64;
+            self.residual_square += energy;
+            self.residual_variance.iter_mut().zip(self.basis.col(j).iter()).for_each(|(r, v)| *r += energy * v * v);
+        }
+        let n = n_modes.min(self.n_modes());
+        self.basis = self.basis.subcols(0, n).to_owned();
+        self.mean_coefficients.truncate(n);
+    }
+}
+
+impl PodRegression {
+    /// The same model with at most `n_modes` modes per field, without refitting.
+    pub fn truncated(&self, n_modes: usize) -> PodRegression {
+        let mut model = self.clone();
+        model.fields.iter_mut().for_each(|f| f.truncate(n_modes, self.n_snapshots));
+        model
+    }
+
+    /// Everything but the fields themselves at points [b, n_inputs]. Cost b n² per process.
+    pub fn predict(&self, x: MatRef<'_, f64>) -> Result<Prediction> {
+        let b = x.nrows();
+        if x.ncols() != self.inputs.names.len() {
+            return Err(Error::argument("inputs of a prediction", x.ncols(), self.inputs.names.len()));
+        }
+        let mut p = Prediction {
+            coefficients: Vec::new(),
+            variances: Vec::new(),
+            indicators: Vec::new(),
+            scalars: vec![0.0; b * self.scalars.len()],
+            scalars_std: vec![0.0; b * self.scalars.len()],
+            scalars_interval: vec![0.0; b * self.scalars.len()],
+            flags: (0..b).map(|i| u8::from(!self.inputs.contains(&x.row(i).iter().copied().collect::<Vec<_>>()))).collect(),
+        };
+        for field in &self.fields {
+            let all = field.groups.iter().map(|(o, _)| o.len()).sum();
+            let (mean, std) = evaluate(&field.groups, all, x)?;
+            let r = field.n_modes();
+            let c = mean.subrows(0, r).to_owned();
+            let v = Mat::from_fn(r, b, |j, i| std[(j, i)].powi(2));
+            let raw = |i: usize| {
+                let column = |m: &Mat<f64>| m.col(i).iter().copied().collect::<Vec<f64>>();
+                field.indicator_factor * field.raw_indicator(&column(&c), &column(&v))
+            };
+            p.indicators.push((0..b).map(raw).collect());
+            p.coefficients.push(c);
+            p.variances.push(v);
+        }
+        let n = self.scalars.len();
+        for (k, scalar) in self.scalars.iter().enumerate() {
+            let (mean, std) = scalar.process.predict(x)?;
+            for i in 0..b {
+                p.scalars[i * n + k] = mean[(i, 0)];
+                p.scalars_std[i * n + k] = std[(i, 0)];
+                p.scalars_interval[i * n + k] = scalar.interval_factor * std[(i, 0)];
+            }
+        }
+        Ok(p)
+    }
+}
+
+impl Prediction {
+    /// Largest indicator over the fields [b].
+    pub fn indicator(&self) -> Vec<f64> {
+        (0..self.flags.len()).map(|i| self.indicators.iter().map(|v| v[i]).fold(0.0, f64::max)).collect()
+    }
+}
