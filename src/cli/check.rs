@@ -1,1 +1,36 @@
-//! (empty room)
+//! `kolmo check`.
+
+use super::print;
+use super::source::{Samples, open};
+use kolmo::error::Result;
+use std::io::Read;
+use std::path::Path;
+
+/// True for a file that starts like a model file, or whose start is damaged so that it is no HDF5 file either.
+pub fn is_model(file: &Path) -> bool {
+    const HDF5: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+    let mut start = [0; 8];
+    let read = std::fs::File::open(file).and_then(|mut f| f.read_exact(&mut start));
+    read.is_ok() && start != HDF5 && !["npy", "npz"].iter().any(|e| file.extension().is_some_and(|x| x == *e))
+}
+
+/// Checks a model byte by byte, or a study and its data without working on them.
+pub fn run(file: &Path) -> Result<()> {
+    if file.extension().is_some_and(|e| e == "toml") {
+        let study = kolmo::data::study::Study::read(file)?;
+        let samples = Samples::of(&study)?;
+        let (rows, _) = study.select(samples.source.n_samples())?;
+        samples.fields(&study)?;
+        samples.inputs(&study, &rows)?;
+        if let Some(mesh) = samples.source.mesh() {
+            mesh.validate(samples.source.path())?;
+        }
+    } else if is_model(file) || !file.exists() {
+        kolmo::io::model_file::verify_file(file)?;
+        kolmo::io::pod_model::read(file)?;
+    } else {
+        open(file)?;
+    }
+    print("ok");
+    Ok(())
+}

@@ -1,1 +1,126 @@
-//! (empty room)
+//! `kolmo fit`.
+
+use super::source::{Samples, inner_product};
+use super::{Global, print};
+use clap::Args;
+use kolmo::algorithms::gaussian_process::{GpOptions, Mean};
+use kolmo::algorithms::kernel::Kernel;
+use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation};
+use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
+use kolmo::error::{Error, Result};
+use kolmo::io::pod_model::{Provenance, write};
+use kolmo::linalg::tall::{Layout, TallMatrix};
+use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
+use kolmo::online::PodRegression;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+#[derive(Args)]
+pub struct Fit {
+    /// A study in TOML, or a stacked HDF5 file (all defaults)
+    study: PathBuf,
+    /// The model file, relative to the current folder
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    resume: bool,
+    #[arg(long, hide = true)]
+    append: Option<PathBuf>,
+}
+
+/// The study in a file, or the study with all defaults for a data file.
+pub fn study_of(path: &Path) -> Result<Study> {
+    let data = path.is_dir() || path.extension().and_then(|e| e.to_str()).is_some_and(|e| ["h5", "hdf5", "npy", "npz"].contains(&e.to_lowercase().as_str()));
+    if data { Study::for_samples(path) } else { Study::read(path) }
+}
+
+/// Options of the algorithms from a study.
+pub fn options_of(study: &Study) -> Options {
+    let (r, g) = (&study.reduction, &study.regression);
+    let truncation = match r.modes {
+        Some(m) => Truncation::Modes(m.max(1) as usize),
+        None => Truncation::Tolerance(r.tolerance.unwrap_or(DEFAULT_TOLERANCE)),
+    };
+    let algorithm = match r.algorithm.as_str() {
+        "gram" => Algorithm::Gram,
+        "tsqr" => Algorithm::Tsqr,
+        "randomized" => Algorithm::Randomized,
+        _ => Algorithm::Auto,
+    };
+    let mean = match g.mean.as_str() {
+        "constant" => Some(Mean::Constant),
+        "linear" => Some(Mean::Linear),
+        _ => None,
+    };
+    Options {
+        pod: PodOptions { truncation, algorithm, center: r.center, weights: None, seed: g.seed },
+        regression: GpOptions { kernel: Kernel::from_name(&g.kernel).ok(), mean, restarts: g.restarts.max(0) as usize, seed: g.seed, ..GpOptions::default() },
+        confidence: g.confidence,
+    }
+}
+
+/// Fits the samples `rows` of a study.
+pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) -> Result<(PodRegression, Provenance)> {
+    let start = Instant::now();
+    if rows.len() < 3 {
+        return Err(Error::input("K008", &study.file, "[data] select", format!("{} samples", rows.len()), "at least 3 samples to train on", "widen `select`, or hand in more samples"));
+    }
+    let (inputs, dropped) = samples.inputs(study, rows)?;
+    let mesh = samples.source.mesh();
+    if let Some(mesh) = mesh {
+        mesh.validate(samples.source.path())?;
+    }
+    let mut fields = Vec::new();
+    for info in samples.fields(study)? {
+        global.progress(&format!("fit: reading {} ({} x {})", info.name, info.n_dofs(), rows.len()));
+        let local = samples.source.read(&info, rows, 0..info.n_dofs())?;
+        let product = inner_product(&study.reduction.inner_product, &info, mesh, samples.file_product.as_ref(), samples.source.path())?;
+        fields.push(FieldSnapshots { snapshots: TallMatrix::new(Layout::serial(info.n_dofs()), local)?, inner_product: product, info });
+    }
+    global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
+    let scalars = samples.scalars.select_rows(rows);
+    let model = pod_regression(&inputs, fields, &scalars, &options_of(study))?;
+    let about = Provenance {
+        study: study.text.clone(),
+        study_name: study.name.clone(),
+        inner_product: study.reduction.inner_product.clone(),
+        seconds: start.elapsed().as_secs_f64(),
+        mesh: mesh.cloned(),
+        training: inputs.values.clone(),
+        dropped,
+    };
+    Ok((model, about))
+}
+
+impl Fit {
+    /// Reads, fits, writes.
+    pub fn run(&self, global: &Global) -> Result<()> {
+        if self.resume || self.append.is_some() {
+            return Err(Error::input("K014", "kolmo", "fit", "--resume or --append", "fit without them", "fit anew, or update kolmo"));
+        }
+        let study = study_of(&self.study)?;
+        let output = self.output.clone().unwrap_or_else(|| study.model_file());
+        let data = study.resolve(&study.data.samples);
+        if let (Ok(a), Ok(b)) = (output.canonicalize(), data.canonicalize()) {
+            if a == b {
+                return Err(Error::input("K009", &output, "-o", "the file of the samples", "another file", "choose another name with -o"));
+            }
+        }
+        // A folder that is missing is told before the work, not after it.
+        drop(kolmo::io::atomic::temporary(&output)?);
+        let samples = Samples::of(&study)?;
+        let (rows, _) = study.select(samples.source.n_samples())?;
+        let (model, about) = fit(&study, &samples, &rows, global)?;
+        write(&output, &model, &about)?;
+        if !self.study.extension().is_some_and(|e| e == "toml") {
+            kolmo::io::atomic::write_bytes(output.with_extension("toml"), study.text.as_bytes())?;
+        }
+        for f in &model.fields {
+            let total: f64 = f.singular_values.iter().map(|s| s * s).sum();
+            let tail: f64 = f.singular_values[f.n_modes()..].iter().map(|s| s * s).sum();
+            print(&format!("{}: {} modes, projection error {:.2e}", f.info.name, f.n_modes(), if total > 0.0 { (tail / total).sqrt() } else { 0.0 }));
+        }
+        print(&format!("model: {} ({} samples, {:.2} s)", output.display(), rows.len(), about.seconds));
+        Ok(())
+    }
+}

@@ -1,1 +1,166 @@
-//! (empty room)
+//! The command line: one file per verb.
+
+pub mod check;
+pub mod demo;
+pub mod doctor;
+pub mod fit;
+pub mod info;
+pub mod predict;
+pub mod scores;
+pub mod source;
+pub mod validate;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use kolmo::error::{CODES, Error, Result};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Reduced-order models from snapshots, with an honest error on every answer.
+#[derive(Parser)]
+#[command(name = "kolmo", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options of every verb.
+#[derive(Args, Clone, Default)]
+pub struct Global {
+    /// Threads (default: the cores of the machine)
+    #[arg(long, global = true)]
+    threads: Option<usize>,
+    /// No progress on standard error
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// More on standard error
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Results as JSON into FILE, or to standard output without a value
+    #[arg(long, global = true, num_args = 0..=1, value_name = "FILE")]
+    pub json: Option<Option<PathBuf>>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Builds a reduced model from full-order solutions. Example: kolmo fit study.toml -o model.h5
+    Fit(fit::Fit),
+    /// Evaluates a model. Example: kolmo predict model.h5 --at mach=2.1,gamma=1.4 -o out.vtu
+    Predict(predict::Predict),
+    /// Scores a model against full-order solutions. Example: kolmo validate study.toml --folds 5 --json scores.json
+    Validate(validate::Validate),
+    /// What a data set, a study or a model file holds. Example: kolmo info model.h5
+    Info { file: PathBuf },
+    /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
+    Check { file: PathBuf },
+    /// Cause and mend of an error. Example: kolmo explain K004
+    Explain { code: String },
+    /// Fits, predicts and validates a supersonic flow. Example: kolmo demo out
+    Demo { folder: Option<PathBuf> },
+    /// What this build and machine have. Example: kolmo doctor
+    Doctor,
+    /// Completions for a shell. Example: kolmo completions bash
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Verbs of later versions.
+const LATER: &[&str] = &["convert", "plan", "sample", "export"];
+
+/// Runs the command line; returns the exit code.
+pub fn run() -> i32 {
+    let first = std::env::args().nth(1).unwrap_or_default();
+    if LATER.contains(&first.as_str()) {
+        return report(Err(Error::input("K014", "kolmo", first.clone(), "a verb that has not arrived", "fit, predict, validate, info, check, explain, demo, doctor or completions", "update kolmo")));
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) if e.exit_code() == 0 || e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = e.print();
+            return e.exit_code();
+        }
+        Err(e) => {
+            let text = e.render().to_string();
+            let found = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
+            return report(Err(Error::input("K012", "kolmo", "command line", found, "the usage that --help shows", "run kolmo --help")));
+        }
+    };
+    report(dispatch(&cli))
+}
+
+fn dispatch(cli: &Cli) -> Result<()> {
+    let size = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<usize>().ok());
+    if let Some(ranks) = size("OMPI_COMM_WORLD_SIZE").or(size("PMI_SIZE")).filter(|n| *n > 1) {
+        return Err(Error::input("K013", "kolmo", "launcher", format!("{ranks} ranks"), "one rank in this version", "start kolmo without the launcher"));
+    }
+    match cli.global.threads {
+        Some(0) => return Err(Error::input("K009", "kolmo", "--threads", "0", "at least 1", "leave out --threads to use all cores")),
+        Some(n) => {
+            // Only the first call counts, and this is it.
+            let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+        }
+        None => {}
+    }
+    match &cli.verb {
+        Verb::Fit(args) => args.run(&cli.global),
+        Verb::Predict(args) => args.run(&cli.global),
+        Verb::Validate(args) => args.run(&cli.global),
+        Verb::Info { file } => info::run(file),
+        Verb::Check { file } => check::run(file),
+        Verb::Demo { folder } => demo::run(folder.as_deref(), &cli.global),
+        Verb::Doctor => doctor::run(),
+        Verb::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "kolmo", &mut std::io::stdout());
+            Ok(())
+        }
+        Verb::Explain { code } => match CODES.iter().find(|(c, _, _)| c.eq_ignore_ascii_case(code)) {
+            Some((code, cause, mend)) => {
+                print(&format!("{code}\ncause: {cause}\nmend:  {mend}"));
+                Ok(())
+            }
+            None => Err(Error::input("K006", "kolmo", "explain", format!("unknown code `{code}`"), "K001 to K015 or K100 to K104", "copy the code from the brackets of the error")),
+        },
+    }
+}
+
+fn report(result: Result<()>) -> i32 {
+    match result {
+        Ok(()) => 0,
+        Err(e) => {
+            let _ = writeln!(std::io::stderr(), "error[{}]: {e}", e.code());
+            e.exit_code()
+        }
+    }
+}
+
+/// A line of results; a closed pipe is not an error.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A warning.
+pub fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr(), "warning: {text}");
+}
+
+impl Global {
+    /// A line of progress.
+    pub fn progress(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Hands JSON to `--json`; true if it went to standard output.
+    pub fn write_json(&self, value: &serde_json::Value) -> Result<bool> {
+        let text = format!("{value:#}");
+        match &self.json {
+            None => Ok(false),
+            Some(None) => {
+                print(&text);
+                Ok(true)
+            }
+            Some(Some(file)) => kolmo::io::atomic::write_bytes(file, (text + "\n").as_bytes()).map(|()| false),
+        }
+    }
+}

@@ -1,1 +1,150 @@
-//! (empty room)
+//! `kolmo predict`.
+
+use super::{Global, print};
+use clap::Args;
+use faer::{Mat, MatRef};
+use kolmo::data::{FieldInfo, Location, Table};
+use kolmo::error::{Error, Result};
+use kolmo::io::csv::read_table;
+use kolmo::io::pod_model::{Provenance, read};
+use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter};
+use kolmo::io::vtu::{VtuArray, write_vtu};
+use kolmo::online::PodRegression;
+use std::path::{Path, PathBuf};
+
+/// Points that are expanded to fields at a time.
+const BATCH: usize = 64;
+
+#[derive(Args)]
+pub struct Predict {
+    model: PathBuf,
+    /// Table of points, a column per input
+    #[arg(long, conflicts_with = "at")]
+    parameters: Option<PathBuf>,
+    /// One point: name=value,name=value
+    #[arg(long)]
+    at: Option<String>,
+    /// Stacked HDF5 (.h5), or VTK (.vtu) for one point
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Use the leading modes only
+    #[arg(long, allow_negative_numbers = true)]
+    modes: Option<i64>,
+}
+
+/// Reads a model and truncates it to `--modes`.
+pub fn load(file: &Path, modes: Option<i64>) -> Result<(PodRegression, Provenance)> {
+    let (model, about) = read(file)?;
+    let largest = model.fields.iter().map(|f| f.n_modes()).max().unwrap_or(0);
+    match modes {
+        None => Ok((model, about)),
+        Some(m) if m >= 1 && m as usize <= largest => Ok((model.truncated(m as usize), about)),
+        Some(m) => Err(Error::input("K009", file, "--modes", m.to_string(), format!("1 to {largest}"), "choose a number of modes that the model holds")),
+    }
+}
+
+/// The inputs of the model from a table of points.
+pub fn inputs_from(table: &Table, model: &PodRegression, file: &Path) -> Result<Mat<f64>> {
+    let columns = kolmo::io::csv::columns(file, table, &model.inputs.names)?;
+    let x = Mat::from_fn(table.n_rows(), columns.len(), |i, j| table.row(i)[columns[j]]);
+    for (j, name) in model.inputs.names.iter().enumerate() {
+        if let Some(i) = x.col(j).iter().position(|v| !v.is_finite()) {
+            return Err(Error::input("K004", file, format!("row {}, {name}", i + 1), x[(i, j)].to_string(), "a finite number", "mend the value"));
+        }
+    }
+    Ok(x)
+}
+
+/// A batch of points with its fields.
+pub fn expand(model: &PodRegression, x: MatRef<'_, f64>) -> Result<PredictionBatch> {
+    let p = model.predict(x)?;
+    let fields = model.fields.iter().enumerate().map(|(k, field)| {
+        let std = field.standard_deviation(p.variances[k].as_ref());
+        let interval = Mat::from_fn(std.nrows(), std.ncols(), |i, j| field.interval_factor * std[(i, j)]);
+        PredictedField { values: field.reconstruct(p.coefficients[k].as_ref()), std, interval, indicator: p.indicators[k].clone() }
+    });
+    Ok(PredictionBatch {
+        fields: fields.collect(),
+        indicator: p.indicator(),
+        scalars: p.scalars,
+        scalars_std: p.scalars_std,
+        scalars_interval: p.scalars_interval,
+        flags: p.flags,
+    })
+}
+
+impl Predict {
+    fn points(&self) -> Result<(Table, PathBuf)> {
+        if let Some(file) = &self.parameters {
+            return Ok((read_table(file)?.1, file.clone()));
+        }
+        let file = PathBuf::from("--at");
+        let Some(at) = &self.at else {
+            return Err(Error::input("K012", "kolmo", "predict", "no points", "--parameters P.csv or --at name=value", "name the points"));
+        };
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        for part in at.split(',') {
+            let pair = part.split_once('=').and_then(|(n, v)| Some((n.trim(), v.trim().parse::<f64>().ok()?)));
+            let Some((name, value)) = pair else {
+                return Err(Error::input("K012", file, part, format!("`{part}`"), "name=value with a number", "write --at mach=2.1,gamma=1.4"));
+            };
+            names.push(name.to_string());
+            values.push(value);
+        }
+        Ok((Table::new(names, values)?, file))
+    }
+
+    /// Reads, evaluates, writes.
+    pub fn run(&self, global: &Global) -> Result<()> {
+        let (model, about) = load(&self.model, self.modes)?;
+        let (table, file) = self.points()?;
+        let x = inputs_from(&table, &model, &file)?;
+        let n = x.nrows();
+        if n == 0 {
+            return Err(Error::input("K008", &file, "", "no rows", "at least one point", "add a row"));
+        }
+        let outside = if self.output.extension().is_some_and(|e| e == "vtu") {
+            self.vtu(&model, &about, x.as_ref())?
+        } else {
+            let infos: Vec<FieldInfo> = model.fields.iter().map(|f| f.info.clone()).collect();
+            let scalars: Vec<String> = model.scalars.iter().map(|s| s.name.clone()).collect();
+            let mut writer = PredictionWriter::create(&self.output, about.mesh.as_ref(), &table, &infos, n, &scalars)?;
+            let mut outside = 0;
+            for start in (0..n).step_by(BATCH) {
+                let batch = expand(&model, x.subrows(start, BATCH.min(n - start)))?;
+                outside += batch.flags.iter().filter(|f| **f != 0).count();
+                writer.append(&batch)?;
+            }
+            writer.finish()?;
+            outside
+        };
+        global.progress(&format!("predict: {n} points, {outside} outside the training box"));
+        print(&format!("predictions: {}", self.output.display()));
+        Ok(())
+    }
+
+    fn vtu(&self, model: &PodRegression, about: &Provenance, x: MatRef<'_, f64>) -> Result<usize> {
+        let refuse = |found: String, expected: &str| Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file");
+        let Some(mesh) = &about.mesh else { return Err(refuse("a model without a mesh".into(), "a model with a mesh for .vtu")) };
+        if x.nrows() != 1 {
+            return Err(refuse(format!("{} points", x.nrows()), "one point for a .vtu file"));
+        }
+        let batch = expand(model, x)?;
+        let mut named: Vec<(String, Location, usize, Vec<f64>)> = Vec::new();
+        for (field, p) in model.fields.iter().zip(&batch.fields) {
+            for (suffix, m) in [("", &p.values), ("_std", &p.std), ("_interval", &p.interval)] {
+                let name = format!("{}{suffix}", field.info.name);
+                named.push((name, field.info.location, field.info.n_components, m.col(0).iter().copied().collect()));
+            }
+        }
+        let arrays: Vec<VtuArray<'_>> = named
+            .iter()
+            .filter(|(_, l, _, _)| *l != Location::Free)
+            .map(|(name, location, n_components, values)| VtuArray { name: name.as_str().into(), location: *location, n_components: *n_components, values })
+            .collect();
+        let mut field_data = vec![("indicator".to_string(), batch.indicator.clone()), ("flag".to_string(), vec![f64::from(batch.flags[0])])];
+        model.scalars.iter().zip(&batch.scalars).for_each(|(s, v)| field_data.push((s.name.clone(), vec![*v])));
+        write_vtu(&self.output, mesh, &arrays, &field_data)?;
+        Ok(usize::from(batch.flags[0]))
+    }
+}

@@ -9,7 +9,21 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Temporary files of this process.
+static LIVE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the temporary files of this process; for the end of a run by a signal, nothing else may follow.
+pub fn remove_live() {
+    let live = LIVE.lock().unwrap_or_else(|e| e.into_inner());
+    for path in live.iter() {
+        let _ = fs::remove_file(path);
+    }
+    // Held until the process ends, so that no file is begun in between.
+    std::mem::forget(live);
+}
 
 /// A file under a temporary name; [`commit`](AtomicFile::commit) renames it, dropping it removes it.
 #[derive(Debug)]
@@ -72,7 +86,10 @@ impl AtomicFile {
             Err(e) => return Err(write_error(path, e)),
         }
         remove_stale(&folder, &name);
+        let mut live = LIVE.lock().unwrap_or_else(|e| e.into_inner());
         let (temporary, file) = create_locked(&folder, &name).map_err(|e| write_error(path, e))?;
+        live.push(temporary.clone());
+        drop(live);
         Ok(AtomicFile { target: path.to_path_buf(), destination, temporary, file, committed: false })
     }
 
@@ -106,6 +123,7 @@ impl AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
+        LIVE.lock().unwrap_or_else(|e| e.into_inner()).retain(|p| p != &self.temporary);
         if !self.committed {
             let _ = fs::remove_file(&self.temporary);
         }

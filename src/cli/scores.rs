@@ -1,0 +1,232 @@
+//! Scores of predictions against full-order solutions.
+
+use super::predict::expand;
+use super::source::{Samples, inner_product};
+use faer::{Mat, MatRef};
+use kolmo::error::{Error, Result};
+use kolmo::io::pod_model::Provenance;
+use kolmo::linalg::inner_product::InnerProduct;
+use kolmo::linalg::tall::{Layout, TallMatrix};
+use kolmo::online::PodRegression;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// What is collected per sample (and field), pooled over folds.
+#[derive(Default)]
+pub struct Collected {
+    pub seconds_fit: f64,
+    pub floors: BTreeMap<String, f64>,
+    fields: Vec<FieldScores>,
+    scalars: Vec<(String, Vec<[f64; 3]>)>,
+    indicator: Vec<f64>,
+    error: Vec<f64>,
+    outside: usize,
+    seconds: f64,
+    by_modes: Vec<[f64; 4]>,
+}
+
+#[derive(Default, Clone)]
+struct FieldScores {
+    name: String,
+    relative: Vec<f64>,
+    projection: Vec<f64>,
+    rrmse: Vec<f64>,
+    covered: usize,
+    width: f64,
+    entries: usize,
+}
+
+fn norms(m: &InnerProduct, x: Mat<f64>) -> Result<Vec<f64>> {
+    Ok(m.norms(&TallMatrix::new(Layout::serial(x.nrows()), x)?))
+}
+
+fn mean(v: impl IntoIterator<Item = f64>) -> Value {
+    let (n, sum) = v.into_iter().fold((0, 0.0), |(n, s), x| (n + 1, s + x));
+    if n == 0 || !f64::is_finite(sum) { Value::Null } else { json!(sum / n as f64) }
+}
+
+impl Collected {
+    /// Predicts and compares the samples `rows`; `x` holds the inputs of all samples.
+    pub fn add(&mut self, model: &PodRegression, about: &Provenance, samples: &Samples, rows: &[usize], x: MatRef<'_, f64>) -> Result<()> {
+        let points = Mat::from_fn(rows.len(), x.ncols(), |i, j| x[(rows[i], j)]);
+        let start = Instant::now();
+        let batch = expand(model, points.as_ref())?;
+        self.seconds += start.elapsed().as_secs_f64();
+        let p = model.predict(points.as_ref())?;
+        let most = model.fields.iter().map(|f| f.n_modes()).max().unwrap_or(0);
+        let mut modes = vec![[0.0; 4]; most];
+        let mut worst = vec![0.0_f64; rows.len()];
+        for (k, field) in model.fields.iter().enumerate() {
+            let file = samples.source.path();
+            let info = samples.source.fields().iter().find(|f| f.name == field.info.name);
+            let Some(info) = info.filter(|f| f.n_dofs() == field.info.n_dofs()) else {
+                let found = info.map_or("no such field".into(), |f| format!("{} values", f.n_dofs()));
+                return Err(Error::input("K005", file, format!("field {}", field.info.name), found, format!("{} values", field.info.n_dofs()), "hand in solutions on the mesh of the model"));
+            };
+            let truth = samples.source.read(info, rows, 0..info.n_dofs())?;
+            let m = inner_product(&about.inner_product, &field.info, about.mesh.as_ref(), samples.file_product.as_ref(), file)?;
+            let floor = self.floors.get(&info.name).copied().unwrap_or(0.0);
+            let size: Vec<f64> = norms(&m, truth.clone())?.into_iter().map(|s| s.max(floor)).collect();
+            let predicted = &batch.fields[k];
+            let error = norms(&m, &truth - &predicted.values)?;
+            let centred = match &field.mean {
+                Some(mean) => Mat::from_fn(truth.nrows(), truth.ncols(), |i, j| truth[(i, j)] - mean[i]),
+                None => truth.clone(),
+            };
+            let layout = Layout::serial(field.basis.nrows());
+            let basis = TallMatrix::new(layout.clone(), field.basis.clone())?;
+            let c = m.cross(&basis, &TallMatrix::new(layout, centred.clone())?);
+            let missed = norms(&m, &centred - basis.mul_small(c.as_ref()).local())?;
+            let mut s = FieldScores { name: info.name.clone(), entries: truth.nrows() * rows.len(), ..FieldScores::default() };
+            let kc = info.n_components;
+            for j in 0..rows.len() {
+                let relative = if size[j] > 0.0 { error[j] / size[j] } else { f64::NAN };
+                worst[j] = worst[j].max(relative);
+                s.relative.push(relative);
+                s.projection.push(missed[j] / size[j]);
+                let square = |e: usize| (0..kc).map(|a| truth[(e * kc + a, j)].powi(2)).sum::<f64>();
+                let largest = (0..info.n_entities).map(square).fold(floor * floor, f64::max);
+                let difference: f64 = (0..truth.nrows()).map(|i| (truth[(i, j)] - predicted.values[(i, j)]).powi(2)).sum();
+                s.rrmse.push(difference / (info.n_entities as f64 * largest));
+                for i in 0..truth.nrows() {
+                    s.covered += usize::from((truth[(i, j)] - predicted.values[(i, j)]).abs() <= predicted.interval[(i, j)]);
+                    s.width += 2.0 * predicted.interval[(i, j)];
+                }
+                let delta = |l: usize| (c[(l, j)] - p.coefficients[k][(l, j)]).powi(2);
+                for n in 1..=most {
+                    let r = field.n_modes();
+                    let tail: f64 = (n.min(r)..r).map(|l| c[(l, j)].powi(2)).sum::<f64>() + missed[j].powi(2);
+                    let head: f64 = (0..n.min(r)).map(delta).sum();
+                    modes[n - 1][0] += (head + tail).sqrt() / size[j];
+                    modes[n - 1][1] += tail.sqrt() / size[j];
+                }
+            }
+            match self.fields.iter_mut().find(|f| f.name == s.name) {
+                Some(f) => f.merge(s),
+                None => self.fields.push(s),
+            }
+        }
+        let count = (rows.len() * model.fields.len().max(1)) as f64;
+        for (n, row) in modes.iter_mut().enumerate() {
+            let indicator = model.truncated(n + 1).predict(points.as_ref())?.indicator();
+            row[2] = indicator.iter().sum();
+            *row = [row[0] / count * rows.len() as f64, row[1] / count * rows.len() as f64, row[2], rows.len() as f64];
+        }
+        self.merge_modes(modes);
+        self.indicator.extend(&batch.indicator);
+        self.error.extend(worst);
+        self.outside += batch.flags.iter().filter(|f| **f != 0).count();
+        for (k, scalar) in model.scalars.iter().enumerate() {
+            let Some(column) = samples.scalars.position(&scalar.name) else { continue };
+            let ns = model.scalars.len();
+            let triples = rows.iter().enumerate().map(|(i, &r)| [samples.scalars.row(r)[column], batch.scalars[i * ns + k], batch.scalars_interval[i * ns + k]]).collect();
+            match self.scalars.iter_mut().find(|(n, _)| n == &scalar.name) {
+                Some((_, all)) => all.extend::<Vec<_>>(triples),
+                None => self.scalars.push((scalar.name.clone(), triples)),
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_modes(&mut self, modes: Vec<[f64; 4]>) {
+        for (n, row) in modes.into_iter().enumerate() {
+            match self.by_modes.get_mut(n) {
+                Some(sum) => (0..4).for_each(|a| sum[a] += row[a]),
+                None => self.by_modes.push(row),
+            }
+        }
+    }
+
+    /// Pools another fold.
+    pub fn merge(&mut self, other: Collected) {
+        for s in other.fields {
+            match self.fields.iter_mut().find(|f| f.name == s.name) {
+                Some(f) => f.merge(s),
+                None => self.fields.push(s),
+            }
+        }
+        for (name, triples) in other.scalars {
+            match self.scalars.iter_mut().find(|(n, _)| n == &name) {
+                Some((_, all)) => all.extend(triples),
+                None => self.scalars.push((name, triples)),
+            }
+        }
+        self.merge_modes(other.by_modes);
+        self.indicator.extend(other.indicator);
+        self.error.extend(other.error);
+        self.outside += other.outside;
+        self.seconds += other.seconds;
+        self.seconds_fit += other.seconds_fit;
+    }
+
+    /// The JSON of INTERFACE: scores of all that was added.
+    pub fn json(&self) -> Value {
+        let n = self.error.len();
+        let mut fields = serde_json::Map::new();
+        for f in &self.fields {
+            let largest = f.relative.iter().copied().fold(0.0, f64::max);
+            let mut entry = json!({
+                "rel_l2_mean": mean(f.relative.iter().copied()), "rel_l2_max": largest,
+                "rrmse": mean(f.rrmse.iter().copied()).as_f64().map(f64::sqrt),
+                "projection_rel_l2_mean": mean(f.projection.iter().copied()),
+                "coverage": f.covered as f64 / f.entries.max(1) as f64,
+                "interval_width_mean": f.width / f.entries.max(1) as f64});
+            if entry["rel_l2_mean"].is_null() {
+                entry["rel_l2_mean_reason"] = json!("a solution of norm 0; set [scores] floor");
+                entry["rel_l2_max"] = Value::Null;
+            }
+            fields.insert(f.name.clone(), entry);
+        }
+        let mut scalars = serde_json::Map::new();
+        for (name, t) in &self.scalars {
+            let floor = self.floors.get(name).copied().unwrap_or(0.0);
+            let average = t.iter().map(|v| v[0]).sum::<f64>() / t.len() as f64;
+            let squares: f64 = t.iter().map(|v| (v[0] - v[1]).powi(2)).sum();
+            let spread: f64 = t.iter().map(|v| (v[0] - average).powi(2)).sum();
+            let rrmse = mean(t.iter().map(|v| ((v[0] - v[1]) / v[0].abs().max(floor)).powi(2))).as_f64().map(f64::sqrt);
+            let mut entry = json!({"rrmse": rrmse, "q2": (spread > 0.0).then(|| 1.0 - squares / spread),
+                "coverage": mean(t.iter().map(|v| f64::from(u8::from((v[0] - v[1]).abs() <= v[2]))))});
+            if rrmse.is_none() {
+                entry["rrmse_reason"] = json!("a true value of 0; set [scores] floor");
+            }
+            if spread == 0.0 {
+                entry["q2_reason"] = json!("all true values are equal");
+            }
+            scalars.insert(name.clone(), entry);
+        }
+        let mut ratios: Vec<f64> = self.indicator.iter().zip(&self.error).filter(|(_, e)| **e > 0.0).map(|(i, e)| i / e).collect();
+        ratios.sort_by(f64::total_cmp);
+        let by_modes: Vec<Value> = self.by_modes.iter().enumerate().map(|(k, r)| {
+            let w = r[3].max(1.0);
+            json!({"modes": k + 1, "rel_l2_mean": r[0] / w, "projection_rel_l2_mean": r[1] / w, "indicator_mean": r[2] / w,
+                "condition": null, "condition_reason": "no reduced operator is solved"})
+        }).collect();
+        json!({"method": "pod", "n_samples": n, "fields": fields, "scalars": scalars,
+            "indicator": {"effectivity_min": ratios.first(), "effectivity_median": ratios.get(ratios.len() / 2), "effectivity_max": ratios.last(),
+                "rank_correlation": rank_correlation(&self.indicator, &self.error)},
+            "flags": {"extrapolating": self.outside}, "by_modes": by_modes,
+            "seconds": {"fit": self.seconds_fit, "predict_per_sample": self.seconds / n.max(1) as f64}})
+    }
+}
+
+impl FieldScores {
+    fn merge(&mut self, other: FieldScores) {
+        self.relative.extend(other.relative);
+        self.projection.extend(other.projection);
+        self.rrmse.extend(other.rrmse);
+        self.covered += other.covered;
+        self.width += other.width;
+        self.entries += other.entries;
+    }
+}
+
+/// Spearman's coefficient; `None` for fewer than 3 samples or equal ranks.
+fn rank_correlation(a: &[f64], b: &[f64]) -> Option<f64> {
+    let n = a.len();
+    let ranks = |v: &[f64]| -> Vec<f64> { v.iter().map(|x| v.iter().filter(|y| *y < x).count() as f64 + 0.5 * (v.iter().filter(|y| *y == x).count() as f64 - 1.0)).collect() };
+    let (ra, rb, middle) = (ranks(a), ranks(b), (n as f64 - 1.0) / 2.0);
+    let dot = |u: &[f64], v: &[f64]| u.iter().zip(v).map(|(x, y)| (x - middle) * (y - middle)).sum::<f64>();
+    let scale = (dot(&ra, &ra) * dot(&rb, &rb)).sqrt();
+    (n >= 3 && scale > 0.0).then(|| dot(&ra, &rb) / scale)
+}

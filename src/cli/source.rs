@@ -1,0 +1,139 @@
+//! From a study to the arrays that a fit or a score needs.
+
+use super::warn;
+use kolmo::data::study::{Study, unknown_name};
+use kolmo::data::{FieldInfo, Location, Table};
+use kolmo::error::{Error, Result};
+use kolmo::io::SnapshotSource;
+use kolmo::io::csv::read_table;
+use kolmo::io::numpy::NumpyFile;
+use kolmo::io::stacked::StackedFile;
+use kolmo::linalg::inner_product::InnerProduct;
+use kolmo::mesh::Mesh;
+use kolmo::mesh::mass_matrix::{expand_components, mass_matrix};
+use std::path::Path;
+
+/// Samples with their parameters and scalars joined.
+pub struct Samples {
+    pub source: Box<dyn SnapshotSource>,
+    pub parameters: Table,
+    pub scalars: Table,
+    pub file_product: Option<sprs::CsMat<f64>>,
+}
+
+/// Opens a file of samples by its kind.
+pub fn open(path: &Path) -> Result<(Box<dyn SnapshotSource>, Option<sprs::CsMat<f64>>)> {
+    let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+    if path.is_dir() {
+        return Err(Error::input("K014", path, "", "a folder", "a stacked HDF5 file, .npy or .npz", "stack the samples into one file, or update kolmo"));
+    }
+    if kind == "npy" || kind == "npz" {
+        return Ok((Box::new(NumpyFile::open(path)?), None));
+    }
+    let file = StackedFile::open(path)?;
+    let product = file.inner_product()?;
+    Ok((Box::new(file), product))
+}
+
+/// The table beside the samples, one row per sample.
+fn joined(study: &Study, file: Option<&Path>, inside: Option<&Table>, n: usize, what: &str) -> Result<Table> {
+    let Some(file) = file else { return Ok(inside.cloned().unwrap_or_default()) };
+    let file = study.resolve(file);
+    let (_, table) = read_table(&file)?;
+    if table.n_rows() != n {
+        let code = if table.n_rows() < n { "K007" } else { "K005" };
+        let found = format!("{} rows; sample {} has none", table.n_rows(), table.n_rows());
+        return Err(Error::input(code, &file, what, found, format!("{n} rows, one per sample"), "add the missing rows"));
+    }
+    Ok(table)
+}
+
+impl Samples {
+    /// Opens what a study names.
+    pub fn of(study: &Study) -> Result<Samples> {
+        Samples::in_file(study, &study.resolve(&study.data.samples), study.data.parameters.as_deref(), study.data.scalars.as_deref())
+    }
+
+    /// Opens a file in the light of a study.
+    pub fn in_file(study: &Study, file: &Path, parameters: Option<&Path>, scalars: Option<&Path>) -> Result<Samples> {
+        let (source, file_product) = open(file)?;
+        let n = source.n_samples();
+        let mut table = joined(study, parameters, source.parameters(), n, "parameters")?;
+        if let Some(time) = source.time().filter(|_| table.position("time").is_none()) {
+            let rows: Vec<f64> = (0..n).flat_map(|i| [if table.n_columns() > 0 { table.row(i).to_vec() } else { vec![] }, vec![time[i]]].concat()).collect();
+            table.names.push("time".into());
+            table.values = rows;
+        }
+        let scalars = joined(study, scalars, source.scalars(), n, "scalars")?;
+        if table.n_columns() == 0 {
+            return Err(Error::input("K007", file, "/parameters", "no parameters", "a row of parameters for each sample, or [data] parameters", "name a CSV file with `parameters` in the study"));
+        }
+        if let Some(k) = table.values.iter().position(|v| !v.is_finite()) {
+            let (i, j) = (k / table.n_columns(), k % table.n_columns());
+            return Err(Error::input("K004", file, format!("parameters, sample {i}, {}", table.names[j]), table.values[k].to_string(), "a finite number", "mend the value"));
+        }
+        Ok(Samples { source, parameters: table, scalars, file_product })
+    }
+
+    /// The fields of the study, all if it names none.
+    pub fn fields(&self, study: &Study) -> Result<Vec<FieldInfo>> {
+        let all = self.source.fields();
+        let Some(names) = &study.data.fields else { return Ok(all.to_vec()) };
+        let known: Vec<&str> = all.iter().map(|f| f.name.as_str()).collect();
+        names
+            .iter()
+            .map(|n| all.iter().find(|f| &f.name == n).cloned().ok_or_else(|| unknown_name(&study.file, "[data] fields", "field", n, &known)))
+            .collect()
+    }
+
+    /// The inputs at `rows`: those of the study, without constant ones (said so). Also what was dropped.
+    pub fn inputs(&self, study: &Study, rows: &[usize]) -> Result<(Table, Vec<(String, f64)>)> {
+        let known: Vec<&str> = self.parameters.names.iter().map(String::as_str).collect();
+        let mut columns: Vec<usize> = (0..known.len()).collect();
+        if let Some(names) = &study.data.inputs {
+            columns = names
+                .iter()
+                .map(|n| self.parameters.position(n).ok_or_else(|| unknown_name(&study.file, "[data] inputs", "input", n, &known)))
+                .collect::<Result<_>>()?;
+        }
+        let chosen = self.parameters.select_rows(rows).select_columns(&columns);
+        let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+        for (j, name) in chosen.names.iter().enumerate() {
+            let values = chosen.column(j);
+            if values.len() > 1 && values.iter().all(|v| *v == values[0]) {
+                warn(&format!("input `{name}` is constant ({}) over the training samples and is dropped", values[0]));
+                dropped.push((name.clone(), values[0]));
+            } else {
+                kept.push(j);
+            }
+        }
+        let table = chosen.select_columns(&kept);
+        if kept.is_empty() {
+            return Err(Error::input("K009", &study.file, "[data] inputs", "no input that varies", "at least one", "hand in samples at different parameters"));
+        }
+        for i in 0..rows.len() {
+            if let Some(k) = (0..i).find(|&k| table.row(k) == table.row(i)) {
+                warn(&format!("samples {} and {} have the same parameters; their difference counts as noise", rows[k], rows[i]));
+            }
+        }
+        Ok((table, dropped))
+    }
+}
+
+/// The inner product of a field: l2 | euclidean | file.
+pub fn inner_product(kind: &str, field: &FieldInfo, mesh: Option<&Mesh>, file: Option<&sprs::CsMat<f64>>, path: &Path) -> Result<InnerProduct> {
+    let k = field.n_components;
+    match (kind, mesh, field.location) {
+        ("file", _, _) => match file {
+            Some(m) if m.rows() == field.n_dofs() => Ok(InnerProduct::Sparse(m.clone())),
+            Some(m) if m.rows() == field.n_entities => Ok(InnerProduct::Sparse(expand_components(m, k))),
+            Some(m) => Err(Error::input("K005", path, "/inner_product", format!("{} rows", m.rows()), format!("{} or {} for {}", field.n_entities, field.n_dofs(), field.name), "write the matrix of the field's entities")),
+            None => Err(Error::input("K006", path, "/inner_product", "no such group", "a CSR group (data, indices, indptr)", "add it, or choose inner_product = \"l2\"")),
+        },
+        ("l2", Some(mesh), Location::Point) => Ok(InnerProduct::Sparse(expand_components(&mass_matrix(mesh)?, k))),
+        ("l2", Some(mesh), Location::Cell) => {
+            Ok(InnerProduct::Diagonal(mesh.cell_volumes().into_iter().flat_map(|v| std::iter::repeat_n(v, k)).collect()))
+        }
+        _ => Ok(InnerProduct::Euclidean),
+    }
+}
