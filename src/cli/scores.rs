@@ -15,8 +15,8 @@ use std::time::Instant;
 /// What is collected per sample (and field), pooled over folds.
 #[derive(Default)]
 pub struct Collected {
-    pub seconds_fit: f64,
-    pub floors: BTreeMap<String, f64>,
+    seconds_fit: f64,
+    floors: BTreeMap<String, f64>,
     fields: Vec<FieldScores>,
     scalars: Vec<(String, Vec<[f64; 3]>)>,
     indicator: Vec<f64>,
@@ -47,6 +47,11 @@ fn mean(v: impl IntoIterator<Item = f64>) -> Value {
 }
 
 impl Collected {
+    /// Nothing collected yet, of models that took `seconds_fit`.
+    pub fn new(seconds_fit: f64, floors: BTreeMap<String, f64>) -> Self {
+        Collected { seconds_fit, floors, ..Collected::default() }
+    }
+
     /// Predicts and compares the samples `rows`; `x` holds the inputs of all samples.
     pub fn add(&mut self, model: &PodRegression, about: &Provenance, samples: &Samples, rows: &[usize], x: MatRef<'_, f64>) -> Result<()> {
         let points = Mat::from_fn(rows.len(), x.ncols(), |i, j| x[(rows[i], j)]);

@@ -67,7 +67,7 @@ impl Validate {
                 model = model.truncated(m as usize);
             }
             let x = inputs_from(&samples.parameters, &model, &study.file)?;
-            let mut part = Collected { seconds_fit: about.seconds, floors: study.scores.floor.clone(), ..Collected::default() };
+            let mut part = Collected::new(about.seconds, study.scores.floor.clone());
             part.add(&model, &about, &samples, &test, x.as_ref())?;
             folds.push(part.json());
             pooled.merge(part);
@@ -93,7 +93,7 @@ pub fn against(model_file: &Path, data: &Path, modes: Option<i64>) -> Result<Col
         super::warn(&format!("{known} of {} samples have parameters of training samples: their scores are optimistic", rows.len()));
     }
     let own = Study::parse(&about.study, model_file)?;
-    let mut scores = Collected { seconds_fit: about.seconds, floors: own.scores.floor, ..Collected::default() };
+    let mut scores = Collected::new(about.seconds, own.scores.floor);
     scores.add(&model, &about, &samples, &rows, x.as_ref())?;
     Ok(scores)
 }
