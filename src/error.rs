@@ -37,8 +37,16 @@ fn at(place: &str) -> String {
 
 /// Code, cause and mend of every error, for `kolmo explain`.
 pub const CODES: &[(&str, &str, &str)] = &[
-    ("K001", "a file is missing or cannot be opened", "check the path; paths in a study are relative to the study file"),
-    ("K002", "a file is not in the format that its place asks for", "name an HDF5, NumPy, CSV or TOML file as the message says"),
+    (
+        "K001",
+        "a file is missing or cannot be opened",
+        "check the path; paths in a study are relative to the study file",
+    ),
+    (
+        "K002",
+        "a file is not in the format that its place asks for",
+        "name an HDF5, NumPy, CSV or TOML file as the message says",
+    ),
     ("K003", "a file is truncated or damaged", "copy or write the file again"),
     ("K004", "a value is not a finite number", "mend or leave out the sample that the message names"),
     ("K005", "an array has a wrong shape or length", "write the array with the expected shape"),

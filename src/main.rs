@@ -4,7 +4,9 @@ mod cli;
 
 fn main() {
     // Signals end the process at once; temporary files are removed first.
-    if let Ok(mut signals) = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]) {
+    if let Ok(mut signals) =
+        signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])
+    {
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 kolmo::io::atomic::remove_live();

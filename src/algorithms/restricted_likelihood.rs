@@ -124,13 +124,13 @@ impl RestrictedLikelihood {
         // -G = total C⁻¹ - total Z Zᵀ - A Aᵀ, lower triangle
         dense::spd_inverse_lower(g.as_mut(), c.as_ref(), inverse_factor.as_mut());
         let mut z = solved.z;
-        z *= faer::Scale(total.sqrt());
+        dense::scale(z.as_mut(), total.sqrt());
         let mut a = solved.alpha;
         for j in 0..a.ncols() {
             let factor = (self.weights[j] / solved.amplitudes[j]).sqrt();
             a.col_as_slice_mut(j).iter_mut().for_each(|v| *v *= factor);
         }
-        *g *= faer::Scale(total);
+        dense::scale(g.as_mut(), total);
         dense::rank_update_lower(g.as_mut(), z.as_ref(), -1.0);
         dense::rank_update_lower(g.as_mut(), a.as_ref(), -1.0);
         let n = g.nrows();

@@ -9,6 +9,5 @@ pub fn run() -> Result<()> {
     print(&format!("kolmo {}", env!("CARGO_PKG_VERSION")));
     print(&format!("HDF5 library: {major}.{minor}.{patch}"));
     print(&format!("threads: {}", rayon::current_num_threads()));
-    print(&format!("MPI: {}", if cfg!(feature = "mpi") { "built in" } else { "not built in (cargo build --features mpi)" }));
     Ok(())
 }

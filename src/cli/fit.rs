@@ -30,7 +30,11 @@ pub struct Fit {
 
 /// The study in a file, or the study with all defaults for a data file.
 pub fn study_of(path: &Path) -> Result<Study> {
-    let data = path.is_dir() || path.extension().and_then(|e| e.to_str()).is_some_and(|e| ["h5", "hdf5", "npy", "npz"].contains(&e.to_lowercase().as_str()));
+    let data = path.is_dir()
+        || path
+            .extension()
+            .and_then(|e| e.to_str())
+            .is_some_and(|e| ["h5", "hdf5", "npy", "npz"].contains(&e.to_lowercase().as_str()));
     if data { Study::for_samples(path) } else { Study::read(path) }
 }
 
@@ -54,7 +58,13 @@ pub fn options_of(study: &Study) -> Options {
     };
     Options {
         pod: PodOptions { truncation, algorithm, center: r.center, weights: None, seed: g.seed },
-        regression: GpOptions { kernel: Kernel::from_name(&g.kernel).ok(), mean, restarts: g.restarts.max(0) as usize, seed: g.seed, ..GpOptions::default() },
+        regression: GpOptions {
+            kernel: Kernel::from_name(&g.kernel).ok(),
+            mean,
+            restarts: g.restarts.max(0) as usize,
+            seed: g.seed,
+            ..GpOptions::default()
+        },
         confidence: g.confidence,
     }
 }
@@ -63,7 +73,14 @@ pub fn options_of(study: &Study) -> Options {
 pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) -> Result<(PodRegression, Provenance)> {
     let start = Instant::now();
     if rows.len() < 3 {
-        return Err(Error::input("K008", &study.file, "[data] select", format!("{} samples", rows.len()), "at least 3 samples to train on", "widen `select`, or hand in more samples"));
+        return Err(Error::input(
+            "K008",
+            &study.file,
+            "[data] select",
+            format!("{} samples", rows.len()),
+            "at least 3 samples to train on",
+            "widen `select`, or hand in more samples",
+        ));
     }
     let (inputs, dropped) = samples.inputs(study, rows)?;
     let mesh = samples.source.mesh();
@@ -74,8 +91,18 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     for info in samples.fields(study)? {
         global.progress(&format!("fit: reading {} ({} x {})", info.name, info.n_dofs(), rows.len()));
         let local = samples.source.read(&info, rows, 0..info.n_dofs())?;
-        let product = inner_product(&study.reduction.inner_product, &info, mesh, samples.file_product.as_ref(), samples.source.path())?;
-        fields.push(FieldSnapshots { snapshots: TallMatrix::new(Layout::serial(info.n_dofs()), local)?, inner_product: product, info });
+        let product = inner_product(
+            &study.reduction.inner_product,
+            &info,
+            mesh,
+            samples.file_product.as_ref(),
+            samples.source.path(),
+        )?;
+        fields.push(FieldSnapshots {
+            snapshots: TallMatrix::new(Layout::serial(info.n_dofs()), local)?,
+            inner_product: product,
+            info,
+        });
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
@@ -96,14 +123,28 @@ impl Fit {
     /// Reads, fits, writes.
     pub fn run(&self, global: &Global) -> Result<()> {
         if self.resume || self.append.is_some() {
-            return Err(Error::input("K014", "kolmo", "fit", "--resume or --append", "fit without them", "fit anew, or update kolmo"));
+            return Err(Error::input(
+                "K014",
+                "kolmo",
+                "fit",
+                "--resume or --append",
+                "fit without them",
+                "fit anew, or update kolmo",
+            ));
         }
         let study = study_of(&self.study)?;
         let output = self.output.clone().unwrap_or_else(|| study.model_file());
         let data = study.resolve(&study.data.samples);
         if let (Ok(a), Ok(b)) = (output.canonicalize(), data.canonicalize()) {
             if a == b {
-                return Err(Error::input("K009", &output, "-o", "the file of the samples", "another file", "choose another name with -o"));
+                return Err(Error::input(
+                    "K009",
+                    &output,
+                    "-o",
+                    "the file of the samples",
+                    "another file",
+                    "choose another name with -o",
+                ));
             }
         }
         // A folder that is missing is told before the work, not after it.
@@ -118,7 +159,12 @@ impl Fit {
         for f in &model.fields {
             let total: f64 = f.singular_values.iter().map(|s| s * s).sum();
             let tail: f64 = f.singular_values[f.n_modes()..].iter().map(|s| s * s).sum();
-            print(&format!("{}: {} modes, projection error {:.2e}", f.info.name, f.n_modes(), if total > 0.0 { (tail / total).sqrt() } else { 0.0 }));
+            print(&format!(
+                "{}: {} modes, projection error {:.2e}",
+                f.info.name,
+                f.n_modes(),
+                if total > 0.0 { (tail / total).sqrt() } else { 0.0 }
+            ));
         }
         print(&format!("model: {} ({} samples, {:.2} s)", output.display(), rows.len(), about.seconds));
         Ok(())

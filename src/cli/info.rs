@@ -8,17 +8,32 @@ use std::path::Path;
 pub fn run(file: &Path) -> Result<()> {
     if file.extension().is_some_and(|e| e == "toml") {
         let study = kolmo::data::study::Study::read(file)?;
-        print(&format!("study: {}\nsamples: {}\nmethod: {}", study.name, study.resolve(&study.data.samples).display(), study.reduction.method));
+        print(&format!(
+            "study: {}\nsamples: {}\nmethod: {}",
+            study.name,
+            study.resolve(&study.data.samples).display(),
+            study.reduction.method
+        ));
         return Ok(());
     }
     if super::check::is_model(file) {
         let (model, about) = kolmo::io::pod_model::read(file)?;
-        print(&format!("model: {}\nmethod: pod\nsamples: {}\ninner product: {}\nfit: {:.2} s", about.study_name, model.n_snapshots, about.inner_product, about.seconds));
+        print(&format!(
+            "model: {}\nmethod: pod\nsamples: {}\ninner product: {}\nfit: {:.2} s",
+            about.study_name, model.n_snapshots, about.inner_product, about.seconds
+        ));
         for (j, name) in model.inputs.names.iter().enumerate() {
             print(&format!("input {name}: {} to {}", model.inputs.lower[j], model.inputs.upper[j]));
         }
         for f in &model.fields {
-            print(&format!("field {}: {} {} values x {}, {} modes", f.info.name, f.info.n_entities, f.info.location.name(), f.info.n_components, f.n_modes()));
+            print(&format!(
+                "field {}: {} {} values x {}, {} modes",
+                f.info.name,
+                f.info.n_entities,
+                f.info.location.name(),
+                f.info.n_components,
+                f.n_modes()
+            ));
         }
         model.scalars.iter().for_each(|s| print(&format!("scalar {}", s.name)));
         return Ok(());

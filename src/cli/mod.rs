@@ -71,18 +71,37 @@ const LATER: &[&str] = &["convert", "plan", "sample", "export"];
 pub fn run() -> i32 {
     let first = std::env::args().nth(1).unwrap_or_default();
     if LATER.contains(&first.as_str()) {
-        return report(Err(Error::input("K014", "kolmo", first.clone(), "a verb that has not arrived", "fit, predict, validate, info, check, explain, demo, doctor or completions", "update kolmo")));
+        return report(Err(Error::input(
+            "K014",
+            "kolmo",
+            first.clone(),
+            "a verb that has not arrived",
+            "fit, predict, validate, info, check, explain, demo, doctor or completions",
+            "update kolmo",
+        )));
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) if e.exit_code() == 0 || e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        Err(e)
+            if e.exit_code() == 0 || e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
             let _ = e.print();
             return e.exit_code();
         }
         Err(e) => {
             let text = e.render().to_string();
-            let found = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
-            return report(Err(Error::input("K012", "kolmo", "command line", found, "the usage that --help shows", "run kolmo --help")));
+            // The first paragraph, on one line.
+            let lines: Vec<&str> = text.lines().map(str::trim).take_while(|l| !l.is_empty()).collect();
+            let found = lines.join(" ").trim_start_matches("error: ").to_string();
+            let place = if first.is_empty() || first.starts_with('-') { "command line".into() } else { first };
+            return report(Err(Error::input(
+                "K012",
+                "kolmo",
+                place,
+                found,
+                "the usage that --help shows",
+                "run kolmo --help",
+            )));
         }
     };
     report(dispatch(&cli))
@@ -91,10 +110,26 @@ pub fn run() -> i32 {
 fn dispatch(cli: &Cli) -> Result<()> {
     let size = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<usize>().ok());
     if let Some(ranks) = size("OMPI_COMM_WORLD_SIZE").or(size("PMI_SIZE")).filter(|n| *n > 1) {
-        return Err(Error::input("K013", "kolmo", "launcher", format!("{ranks} ranks"), "one rank in this version", "start kolmo without the launcher"));
+        return Err(Error::input(
+            "K013",
+            "kolmo",
+            "launcher",
+            format!("{ranks} ranks"),
+            "one rank in this version",
+            "start kolmo without the launcher",
+        ));
     }
     match cli.global.threads {
-        Some(0) => return Err(Error::input("K009", "kolmo", "--threads", "0", "at least 1", "leave out --threads to use all cores")),
+        Some(0) => {
+            return Err(Error::input(
+                "K009",
+                "kolmo",
+                "--threads",
+                "0",
+                "at least 1",
+                "leave out --threads to use all cores",
+            ));
+        }
         Some(n) => {
             // Only the first call counts, and this is it.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
@@ -118,7 +153,14 @@ fn dispatch(cli: &Cli) -> Result<()> {
                 print(&format!("{code}\ncause: {cause}\nmend:  {mend}"));
                 Ok(())
             }
-            None => Err(Error::input("K006", "kolmo", "explain", format!("unknown code `{code}`"), "K001 to K015 or K100 to K104", "copy the code from the brackets of the error")),
+            None => Err(Error::input(
+                "K006",
+                "kolmo",
+                "explain",
+                format!("unknown code `{code}`"),
+                "K001 to K015 or K100 to K104",
+                "copy the code from the brackets of the error",
+            )),
         },
     }
 }

@@ -39,7 +39,14 @@ pub fn load(file: &Path, modes: Option<i64>) -> Result<(PodRegression, Provenanc
     match modes {
         None => Ok((model, about)),
         Some(m) if m >= 1 && m as usize <= largest => Ok((model.truncated(m as usize), about)),
-        Some(m) => Err(Error::input("K009", file, "--modes", m.to_string(), format!("1 to {largest}"), "choose a number of modes that the model holds")),
+        Some(m) => Err(Error::input(
+            "K009",
+            file,
+            "--modes",
+            m.to_string(),
+            format!("1 to {largest}"),
+            "choose a number of modes that the model holds",
+        )),
     }
 }
 
@@ -49,7 +56,14 @@ pub fn inputs_from(table: &Table, model: &PodRegression, file: &Path) -> Result<
     let x = Mat::from_fn(table.n_rows(), columns.len(), |i, j| table.row(i)[columns[j]]);
     for (j, name) in model.inputs.names.iter().enumerate() {
         if let Some(i) = x.col(j).iter().position(|v| !v.is_finite()) {
-            return Err(Error::input("K004", file, format!("row {}, {name}", i + 1), x[(i, j)].to_string(), "a finite number", "mend the value"));
+            return Err(Error::input(
+                "K004",
+                file,
+                format!("row {}, {name}", i + 1),
+                x[(i, j)].to_string(),
+                "a finite number",
+                "mend the value",
+            ));
         }
     }
     Ok(x)
@@ -61,7 +75,12 @@ pub fn expand(model: &PodRegression, x: MatRef<'_, f64>) -> Result<PredictionBat
     let fields = model.fields.iter().enumerate().map(|(k, field)| {
         let std = field.standard_deviation(p.variances[k].as_ref());
         let interval = Mat::from_fn(std.nrows(), std.ncols(), |i, j| field.interval_factor * std[(i, j)]);
-        PredictedField { values: field.reconstruct(p.coefficients[k].as_ref()), std, interval, indicator: p.indicators[k].clone() }
+        PredictedField {
+            values: field.reconstruct(p.coefficients[k].as_ref()),
+            std,
+            interval,
+            indicator: p.indicators[k].clone(),
+        }
     });
     Ok(PredictionBatch {
         fields: fields.collect(),
@@ -80,13 +99,27 @@ impl Predict {
         }
         let file = PathBuf::from("--at");
         let Some(at) = &self.at else {
-            return Err(Error::input("K012", "kolmo", "predict", "no points", "--parameters P.csv or --at name=value", "name the points"));
+            return Err(Error::input(
+                "K012",
+                "kolmo",
+                "predict",
+                "no points",
+                "--parameters P.csv or --at name=value",
+                "name the points",
+            ));
         };
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for part in at.split(',') {
             let pair = part.split_once('=').and_then(|(n, v)| Some((n.trim(), v.trim().parse::<f64>().ok()?)));
             let Some((name, value)) = pair else {
-                return Err(Error::input("K012", file, part, format!("`{part}`"), "name=value with a number", "write --at mach=2.1,gamma=1.4"));
+                return Err(Error::input(
+                    "K012",
+                    file,
+                    part,
+                    format!("`{part}`"),
+                    "name=value with a number",
+                    "write --at mach=2.1,gamma=1.4",
+                ));
             };
             names.push(name.to_string());
             values.push(value);
@@ -98,6 +131,13 @@ impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
         let (model, about) = load(&self.model, self.modes)?;
         let (table, file) = self.points()?;
+        if self.at.is_some() {
+            let known: Vec<&str> =
+                model.inputs.names.iter().chain(about.dropped.iter().map(|(n, _)| n)).map(String::as_str).collect();
+            if let Some(name) = table.names.iter().find(|n| !known.contains(&n.as_str())) {
+                return Err(kolmo::data::study::unknown_name(&file, name, "input", name, &known));
+            }
+        }
         let x = inputs_from(&table, &model, &file)?;
         let n = x.nrows();
         if n == 0 {
@@ -124,8 +164,12 @@ impl Predict {
     }
 
     fn vtu(&self, model: &PodRegression, about: &Provenance, x: MatRef<'_, f64>) -> Result<usize> {
-        let refuse = |found: String, expected: &str| Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file");
-        let Some(mesh) = &about.mesh else { return Err(refuse("a model without a mesh".into(), "a model with a mesh for .vtu")) };
+        let refuse = |found: String, expected: &str| {
+            Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file")
+        };
+        let Some(mesh) = &about.mesh else {
+            return Err(refuse("a model without a mesh".into(), "a model with a mesh for .vtu"));
+        };
         if x.nrows() != 1 {
             return Err(refuse(format!("{} points", x.nrows()), "one point for a .vtu file"));
         }
@@ -140,9 +184,17 @@ impl Predict {
         let arrays: Vec<VtuArray<'_>> = named
             .iter()
             .filter(|(_, l, _, _)| *l != Location::Free)
-            .map(|(name, location, n_components, values)| VtuArray { name: name.as_str().into(), location: *location, n_components: *n_components, values })
+            .map(|(name, location, n_components, values)| VtuArray {
+                name: name.as_str().into(),
+                location: *location,
+                n_components: *n_components,
+                values,
+            })
             .collect();
-        let mut field_data = vec![("indicator".to_string(), batch.indicator.clone()), ("flag".to_string(), vec![f64::from(batch.flags[0])])];
+        let mut field_data = vec![
+            ("indicator".to_string(), batch.indicator.clone()),
+            ("flag".to_string(), vec![f64::from(batch.flags[0])]),
+        ];
         model.scalars.iter().zip(&batch.scalars).for_each(|(s, v)| field_data.push((s.name.clone(), vec![*v])));
         write_vtu(&self.output, mesh, &arrays, &field_data)?;
         Ok(usize::from(batch.flags[0]))

@@ -53,7 +53,14 @@ impl Collected {
     }
 
     /// Predicts and compares the samples `rows`; `x` holds the inputs of all samples.
-    pub fn add(&mut self, model: &PodRegression, about: &Provenance, samples: &Samples, rows: &[usize], x: MatRef<'_, f64>) -> Result<()> {
+    pub fn add(
+        &mut self,
+        model: &PodRegression,
+        about: &Provenance,
+        samples: &Samples,
+        rows: &[usize],
+        x: MatRef<'_, f64>,
+    ) -> Result<()> {
         let points = Mat::from_fn(rows.len(), x.ncols(), |i, j| x[(rows[i], j)]);
         let start = Instant::now();
         let batch = expand(model, points.as_ref())?;
@@ -67,10 +74,23 @@ impl Collected {
             let info = samples.source.fields().iter().find(|f| f.name == field.info.name);
             let Some(info) = info.filter(|f| f.n_dofs() == field.info.n_dofs()) else {
                 let found = info.map_or("no such field".into(), |f| format!("{} values", f.n_dofs()));
-                return Err(Error::input("K005", file, format!("field {}", field.info.name), found, format!("{} values", field.info.n_dofs()), "hand in solutions on the mesh of the model"));
+                return Err(Error::input(
+                    "K005",
+                    file,
+                    format!("field {}", field.info.name),
+                    found,
+                    format!("{} values", field.info.n_dofs()),
+                    "hand in solutions on the mesh of the model",
+                ));
             };
             let truth = samples.source.read(info, rows, 0..info.n_dofs())?;
-            let m = inner_product(&about.inner_product, &field.info, about.mesh.as_ref(), samples.file_product.as_ref(), file)?;
+            let m = inner_product(
+                &about.inner_product,
+                &field.info,
+                about.mesh.as_ref(),
+                samples.file_product.as_ref(),
+                file,
+            )?;
             let floor = self.floors.get(&info.name).copied().unwrap_or(0.0);
             let size: Vec<f64> = norms(&m, truth.clone())?.into_iter().map(|s| s.max(floor)).collect();
             let predicted = &batch.fields[k];
@@ -83,7 +103,8 @@ impl Collected {
             let basis = TallMatrix::new(layout.clone(), field.basis.clone())?;
             let c = m.cross(&basis, &TallMatrix::new(layout, centred.clone())?);
             let missed = norms(&m, &centred - basis.mul_small(c.as_ref()).local())?;
-            let mut s = FieldScores { name: info.name.clone(), entries: truth.nrows() * rows.len(), ..FieldScores::default() };
+            let mut s =
+                FieldScores { name: info.name.clone(), entries: truth.nrows() * rows.len(), ..FieldScores::default() };
             let kc = info.n_components;
             for j in 0..rows.len() {
                 let relative = if size[j] > 0.0 { error[j] / size[j] } else { f64::NAN };
@@ -92,10 +113,12 @@ impl Collected {
                 s.projection.push(missed[j] / size[j]);
                 let square = |e: usize| (0..kc).map(|a| truth[(e * kc + a, j)].powi(2)).sum::<f64>();
                 let largest = (0..info.n_entities).map(square).fold(floor * floor, f64::max);
-                let difference: f64 = (0..truth.nrows()).map(|i| (truth[(i, j)] - predicted.values[(i, j)]).powi(2)).sum();
+                let difference: f64 =
+                    (0..truth.nrows()).map(|i| (truth[(i, j)] - predicted.values[(i, j)]).powi(2)).sum();
                 s.rrmse.push(difference / (info.n_entities as f64 * largest));
                 for i in 0..truth.nrows() {
-                    s.covered += usize::from((truth[(i, j)] - predicted.values[(i, j)]).abs() <= predicted.interval[(i, j)]);
+                    s.covered +=
+                        usize::from((truth[(i, j)] - predicted.values[(i, j)]).abs() <= predicted.interval[(i, j)]);
                     s.width += 2.0 * predicted.interval[(i, j)];
                 }
                 let delta = |l: usize| (c[(l, j)] - p.coefficients[k][(l, j)]).powi(2);
@@ -125,7 +148,13 @@ impl Collected {
         for (k, scalar) in model.scalars.iter().enumerate() {
             let Some(column) = samples.scalars.position(&scalar.name) else { continue };
             let ns = model.scalars.len();
-            let triples = rows.iter().enumerate().map(|(i, &r)| [samples.scalars.row(r)[column], batch.scalars[i * ns + k], batch.scalars_interval[i * ns + k]]).collect();
+            let triples = rows
+                .iter()
+                .enumerate()
+                .map(|(i, &r)| {
+                    [samples.scalars.row(r)[column], batch.scalars[i * ns + k], batch.scalars_interval[i * ns + k]]
+                })
+                .collect();
             match self.scalars.iter_mut().find(|(n, _)| n == &scalar.name) {
                 Some((_, all)) => all.extend::<Vec<_>>(triples),
                 None => self.scalars.push((scalar.name.clone(), triples)),
@@ -200,7 +229,8 @@ impl Collected {
             }
             scalars.insert(name.clone(), entry);
         }
-        let mut ratios: Vec<f64> = self.indicator.iter().zip(&self.error).filter(|(_, e)| **e > 0.0).map(|(i, e)| i / e).collect();
+        let mut ratios: Vec<f64> =
+            self.indicator.iter().zip(&self.error).filter(|(_, e)| **e > 0.0).map(|(i, e)| i / e).collect();
         ratios.sort_by(f64::total_cmp);
         let by_modes: Vec<Value> = self.by_modes.iter().enumerate().map(|(k, r)| {
             let w = r[3].max(1.0);
@@ -229,7 +259,13 @@ impl FieldScores {
 /// Spearman's coefficient; `None` for fewer than 3 samples or equal ranks.
 fn rank_correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     let n = a.len();
-    let ranks = |v: &[f64]| -> Vec<f64> { v.iter().map(|x| v.iter().filter(|y| *y < x).count() as f64 + 0.5 * (v.iter().filter(|y| *y == x).count() as f64 - 1.0)).collect() };
+    let ranks = |v: &[f64]| -> Vec<f64> {
+        v.iter()
+            .map(|x| {
+                v.iter().filter(|y| *y < x).count() as f64 + 0.5 * (v.iter().filter(|y| *y == x).count() as f64 - 1.0)
+            })
+            .collect()
+    };
     let (ra, rb, middle) = (ranks(a), ranks(b), (n as f64 - 1.0) / 2.0);
     let dot = |u: &[f64], v: &[f64]| u.iter().zip(v).map(|(x, y)| (x - middle) * (y - middle)).sum::<f64>();
     let scale = (dot(&ra, &ra) * dot(&rb, &rb)).sqrt();

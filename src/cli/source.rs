@@ -25,7 +25,14 @@ pub struct Samples {
 pub fn open(path: &Path) -> Result<(Box<dyn SnapshotSource>, Option<sprs::CsMat<f64>>)> {
     let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     if path.is_dir() {
-        return Err(Error::input("K014", path, "", "a folder", "a stacked HDF5 file, .npy or .npz", "stack the samples into one file, or update kolmo"));
+        return Err(Error::input(
+            "K014",
+            path,
+            "",
+            "a folder",
+            "a stacked HDF5 file, .npy or .npz",
+            "stack the samples into one file, or update kolmo",
+        ));
     }
     if kind == "npy" || kind == "npz" {
         return Ok((Box::new(NumpyFile::open(path)?), None));
@@ -43,7 +50,14 @@ fn joined(study: &Study, file: Option<&Path>, inside: Option<&Table>, n: usize, 
     if table.n_rows() != n {
         let code = if table.n_rows() < n { "K007" } else { "K005" };
         let found = format!("{} rows; sample {} has none", table.n_rows(), table.n_rows());
-        return Err(Error::input(code, &file, what, found, format!("{n} rows, one per sample"), "add the missing rows"));
+        return Err(Error::input(
+            code,
+            &file,
+            what,
+            found,
+            format!("{n} rows, one per sample"),
+            "add the missing rows",
+        ));
     }
     Ok(table)
 }
@@ -51,7 +65,12 @@ fn joined(study: &Study, file: Option<&Path>, inside: Option<&Table>, n: usize, 
 impl Samples {
     /// Opens what a study names.
     pub fn of(study: &Study) -> Result<Samples> {
-        Samples::in_file(study, &study.resolve(&study.data.samples), study.data.parameters.as_deref(), study.data.scalars.as_deref())
+        Samples::in_file(
+            study,
+            &study.resolve(&study.data.samples),
+            study.data.parameters.as_deref(),
+            study.data.scalars.as_deref(),
+        )
     }
 
     /// Opens a file in the light of a study.
@@ -60,17 +79,35 @@ impl Samples {
         let n = source.n_samples();
         let mut table = joined(study, parameters, source.parameters(), n, "parameters")?;
         if let Some(time) = source.time().filter(|_| table.position("time").is_none()) {
-            let rows: Vec<f64> = (0..n).flat_map(|i| [if table.n_columns() > 0 { table.row(i).to_vec() } else { vec![] }, vec![time[i]]].concat()).collect();
+            let rows: Vec<f64> = (0..n)
+                .flat_map(|i| {
+                    [if table.n_columns() > 0 { table.row(i).to_vec() } else { vec![] }, vec![time[i]]].concat()
+                })
+                .collect();
             table.names.push("time".into());
             table.values = rows;
         }
         let scalars = joined(study, scalars, source.scalars(), n, "scalars")?;
         if table.n_columns() == 0 {
-            return Err(Error::input("K007", file, "/parameters", "no parameters", "a row of parameters for each sample, or [data] parameters", "name a CSV file with `parameters` in the study"));
+            return Err(Error::input(
+                "K007",
+                file,
+                "/parameters",
+                "no parameters",
+                "a row of parameters for each sample, or [data] parameters",
+                "name a CSV file with `parameters` in the study",
+            ));
         }
         if let Some(k) = table.values.iter().position(|v| !v.is_finite()) {
             let (i, j) = (k / table.n_columns(), k % table.n_columns());
-            return Err(Error::input("K004", file, format!("parameters, sample {i}, {}", table.names[j]), table.values[k].to_string(), "a finite number", "mend the value"));
+            return Err(Error::input(
+                "K004",
+                file,
+                format!("parameters, sample {i}, {}", table.names[j]),
+                table.values[k].to_string(),
+                "a finite number",
+                "mend the value",
+            ));
         }
         Ok(Samples { source, parameters: table, scalars, file_product })
     }
@@ -82,7 +119,12 @@ impl Samples {
         let known: Vec<&str> = all.iter().map(|f| f.name.as_str()).collect();
         names
             .iter()
-            .map(|n| all.iter().find(|f| &f.name == n).cloned().ok_or_else(|| unknown_name(&study.file, "[data] fields", "field", n, &known)))
+            .map(|n| {
+                all.iter()
+                    .find(|f| &f.name == n)
+                    .cloned()
+                    .ok_or_else(|| unknown_name(&study.file, "[data] fields", "field", n, &known))
+            })
             .collect()
     }
 
@@ -93,7 +135,11 @@ impl Samples {
         if let Some(names) = &study.data.inputs {
             columns = names
                 .iter()
-                .map(|n| self.parameters.position(n).ok_or_else(|| unknown_name(&study.file, "[data] inputs", "input", n, &known)))
+                .map(|n| {
+                    self.parameters
+                        .position(n)
+                        .ok_or_else(|| unknown_name(&study.file, "[data] inputs", "input", n, &known))
+                })
                 .collect::<Result<_>>()?;
         }
         let chosen = self.parameters.select_rows(rows).select_columns(&columns);
@@ -109,11 +155,21 @@ impl Samples {
         }
         let table = chosen.select_columns(&kept);
         if kept.is_empty() {
-            return Err(Error::input("K009", &study.file, "[data] inputs", "no input that varies", "at least one", "hand in samples at different parameters"));
+            return Err(Error::input(
+                "K009",
+                &study.file,
+                "[data] inputs",
+                "no input that varies",
+                "at least one",
+                "hand in samples at different parameters",
+            ));
         }
         for i in 0..rows.len() {
             if let Some(k) = (0..i).find(|&k| table.row(k) == table.row(i)) {
-                warn(&format!("samples {} and {} have the same parameters; their difference counts as noise", rows[k], rows[i]));
+                warn(&format!(
+                    "samples {} and {} have the same parameters; their difference counts as noise",
+                    rows[k], rows[i]
+                ));
             }
         }
         Ok((table, dropped))
@@ -121,19 +177,39 @@ impl Samples {
 }
 
 /// The inner product of a field: l2 | euclidean | file.
-pub fn inner_product(kind: &str, field: &FieldInfo, mesh: Option<&Mesh>, file: Option<&sprs::CsMat<f64>>, path: &Path) -> Result<InnerProduct> {
+pub fn inner_product(
+    kind: &str,
+    field: &FieldInfo,
+    mesh: Option<&Mesh>,
+    file: Option<&sprs::CsMat<f64>>,
+    path: &Path,
+) -> Result<InnerProduct> {
     let k = field.n_components;
     match (kind, mesh, field.location) {
         ("file", _, _) => match file {
             Some(m) if m.rows() == field.n_dofs() => Ok(InnerProduct::Sparse(m.clone())),
             Some(m) if m.rows() == field.n_entities => Ok(InnerProduct::Sparse(expand_components(m, k))),
-            Some(m) => Err(Error::input("K005", path, "/inner_product", format!("{} rows", m.rows()), format!("{} or {} for {}", field.n_entities, field.n_dofs(), field.name), "write the matrix of the field's entities")),
-            None => Err(Error::input("K006", path, "/inner_product", "no such group", "a CSR group (data, indices, indptr)", "add it, or choose inner_product = \"l2\"")),
+            Some(m) => Err(Error::input(
+                "K005",
+                path,
+                "/inner_product",
+                format!("{} rows", m.rows()),
+                format!("{} or {} for {}", field.n_entities, field.n_dofs(), field.name),
+                "write the matrix of the field's entities",
+            )),
+            None => Err(Error::input(
+                "K006",
+                path,
+                "/inner_product",
+                "no such group",
+                "a CSR group (data, indices, indptr)",
+                "add it, or choose inner_product = \"l2\"",
+            )),
         },
         ("l2", Some(mesh), Location::Point) => Ok(InnerProduct::Sparse(expand_components(&mass_matrix(mesh)?, k))),
-        ("l2", Some(mesh), Location::Cell) => {
-            Ok(InnerProduct::Diagonal(mesh.cell_volumes().into_iter().flat_map(|v| std::iter::repeat_n(v, k)).collect()))
-        }
+        ("l2", Some(mesh), Location::Cell) => Ok(InnerProduct::Diagonal(
+            mesh.cell_volumes().into_iter().flat_map(|v| std::iter::repeat_n(v, k)).collect(),
+        )),
         _ => Ok(InnerProduct::Euclidean),
     }
 }

@@ -34,12 +34,28 @@ impl Validate {
     /// Scores and prints.
     pub fn run(&self, global: &Global) -> Result<()> {
         if self.html.is_some() || self.plots.is_some() {
-            return Err(Error::input("K014", "kolmo", "validate", "--html or --plots", "--json", "leave it out, or update kolmo"));
+            return Err(Error::input(
+                "K014",
+                "kolmo",
+                "validate",
+                "--html or --plots",
+                "--json",
+                "leave it out, or update kolmo",
+            ));
         }
         let value = match (self.folds, &self.data) {
             (Some(k), _) => self.cross(k, global)?,
             (None, Some(data)) => against(&self.file, data, self.modes)?.json(),
-            (None, None) => return Err(Error::input("K012", "kolmo", "validate", "neither --data nor --folds", "MODEL.h5 --data TEST, or STUDY.toml --folds 5", "add one of them")),
+            (None, None) => {
+                return Err(Error::input(
+                    "K012",
+                    "kolmo",
+                    "validate",
+                    "neither --data nor --folds",
+                    "MODEL.h5 --data TEST, or STUDY.toml --folds 5",
+                    "add one of them",
+                ));
+            }
         };
         if !global.write_json(&value)? {
             table(&value);
@@ -52,7 +68,14 @@ impl Validate {
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
         if k < 2 || k > rows.len() {
-            return Err(Error::input("K009", &self.file, "--folds", k.to_string(), format!("2 to {}", rows.len()), "choose a number of folds in that range"));
+            return Err(Error::input(
+                "K009",
+                &self.file,
+                "--folds",
+                k.to_string(),
+                format!("2 to {}", rows.len()),
+                "choose a number of folds in that range",
+            ));
         }
         let mut pooled = Collected::default();
         let mut folds = Vec::new();
@@ -88,9 +111,13 @@ pub fn against(model_file: &Path, data: &Path, modes: Option<i64>) -> Result<Col
     let rows = if by_study && !held_out.is_empty() { held_out } else { train };
     let x = inputs_from(&samples.parameters, &model, data)?;
     let d = x.ncols();
-    let known = rows.iter().filter(|&&i| about.training.chunks(d.max(1)).any(|t| (0..d).all(|j| t[j] == x[(i, j)]))).count();
+    let known =
+        rows.iter().filter(|&&i| about.training.chunks(d.max(1)).any(|t| (0..d).all(|j| t[j] == x[(i, j)]))).count();
     if known > 0 {
-        super::warn(&format!("{known} of {} samples have parameters of training samples: their scores are optimistic", rows.len()));
+        super::warn(&format!(
+            "{known} of {} samples have parameters of training samples: their scores are optimistic",
+            rows.len()
+        ));
     }
     let own = Study::parse(&about.study, model_file)?;
     let mut scores = Collected::new(about.seconds, own.scores.floor);
@@ -102,15 +129,34 @@ pub fn against(model_file: &Path, data: &Path, modes: Option<i64>) -> Result<Col
 pub fn table(value: &serde_json::Value) {
     let number = |v: &serde_json::Value| v.as_f64().map_or("-".to_string(), |x| format!("{x:.4e}"));
     print(&format!("samples: {}", value["n_samples"]));
-    print(&format!("{:<14} {:>12} {:>12} {:>12} {:>9}", "field", "rel_l2_mean", "rel_l2_max", "projection", "coverage"));
+    print(&format!(
+        "{:<14} {:>12} {:>12} {:>12} {:>9}",
+        "field", "rel_l2_mean", "rel_l2_max", "projection", "coverage"
+    ));
     for (name, f) in value["fields"].as_object().into_iter().flatten() {
         let coverage = f["coverage"].as_f64().map_or("-".to_string(), |c| format!("{c:.3}"));
-        print(&format!("{name:<14} {:>12} {:>12} {:>12} {coverage:>9}", number(&f["rel_l2_mean"]), number(&f["rel_l2_max"]), number(&f["projection_rel_l2_mean"])));
+        print(&format!(
+            "{name:<14} {:>12} {:>12} {:>12} {coverage:>9}",
+            number(&f["rel_l2_mean"]),
+            number(&f["rel_l2_max"]),
+            number(&f["projection_rel_l2_mean"])
+        ));
     }
     for (name, s) in value["scalars"].as_object().into_iter().flatten() {
-        print(&format!("scalar {name}: rrmse {}, q2 {}, coverage {}", number(&s["rrmse"]), number(&s["q2"]), number(&s["coverage"])));
+        print(&format!(
+            "scalar {name}: rrmse {}, q2 {}, coverage {}",
+            number(&s["rrmse"]),
+            number(&s["q2"]),
+            number(&s["coverage"])
+        ));
     }
     let i = &value["indicator"];
-    print(&format!("indicator / error: median {}, min {}, max {}, rank correlation {}", number(&i["effectivity_median"]), number(&i["effectivity_min"]), number(&i["effectivity_max"]), number(&i["rank_correlation"])));
+    print(&format!(
+        "indicator / error: median {}, min {}, max {}, rank correlation {}",
+        number(&i["effectivity_median"]),
+        number(&i["effectivity_min"]),
+        number(&i["effectivity_max"]),
+        number(&i["rank_correlation"])
+    ));
     print(&format!("outside the training box: {}", value["flags"]["extrapolating"]));
 }

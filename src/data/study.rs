@@ -112,16 +112,8 @@ const REDUCTION: &[&str] = &["method", "tolerance", "modes", "center", "inner_pr
 const REGRESSION: &[&str] = &["kernel", "mean", "restarts", "seed", "confidence"];
 const INPUT: &[&str] = &["distribution", "mean", "std", "lower", "upper", "file", "column"];
 /// Values of `method`, the ones of later versions too.
-const METHODS: &[&str] = &[
-    "pod",
-    "local-pod",
-    "reduced-basis",
-    "dmd",
-    "piecewise-dmd",
-    "mmgp",
-    "optimal-mmgp",
-    "hyper-reduction",
-];
+const METHODS: &[&str] =
+    &["pod", "local-pod", "reduced-basis", "dmd", "piecewise-dmd", "mmgp", "optimal-mmgp", "hyper-reduction"];
 const INNER_PRODUCTS: &[&str] = &["l2", "euclidean", "h1", "file"];
 const ALGORITHMS: &[&str] = &["auto", "gram", "tsqr", "randomized", "incremental"];
 const KERNELS: &[&str] = &["auto", "matern52", "matern32", "squared-exponential"];
@@ -167,7 +159,14 @@ impl Study {
         let section = |key: &'static str| {
             move |e: toml::de::Error| {
                 let message = e.to_string().trim_end().replace('\n', " / ");
-                Error::input("K012", file, format!("[{key}]"), message, "a value of the documented type", "mend the value")
+                Error::input(
+                    "K012",
+                    file,
+                    format!("[{key}]"),
+                    message,
+                    "a value of the documented type",
+                    "mend the value",
+                )
             }
         };
         let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
@@ -209,7 +208,14 @@ impl Study {
     pub fn select(&self, n_samples: usize) -> Result<(Vec<usize>, Vec<usize>)> {
         let place = "[data] select";
         let refuse = |found: String, expected: String| {
-            Err(Error::input("K009", &self.file, place, found, expected, "mend `select`, or leave it out to use all samples"))
+            Err(Error::input(
+                "K009",
+                &self.file,
+                place,
+                found,
+                expected,
+                "mend `select`, or leave it out to use all samples",
+            ))
         };
         let holdout = match (&self.data.select, self.data.holdout) {
             (Some(Select::Holdout(h) | Select::Nested { holdout: h }), _) => Some(*h),
@@ -229,7 +235,10 @@ impl Study {
             _ => (0..n_samples).collect(),
         };
         if let Some(&beyond) = candidates.iter().find(|&&i| i >= n_samples) {
-            return refuse(format!("sample {beyond}"), format!("samples 0 to {} ({n_samples} in the data)", n_samples.max(1) - 1));
+            return refuse(
+                format!("sample {beyond}"),
+                format!("samples 0 to {} ({n_samples} in the data)", n_samples.max(1) - 1),
+            );
         }
         let Some(Holdout { every, offset }) = holdout else { return Ok((candidates, Vec::new())) };
         if every < 2 || offset >= every {
@@ -243,7 +252,14 @@ impl Study {
             Err(Error::input("K009", &self.file, place, found, expected, format!("choose {expected}")))
         };
         if self.data.samples.as_os_str().is_empty() {
-            return Err(Error::input("K012", &self.file, "[data]", "no key `samples`", "the file or folder of the samples", "add samples = \"train.h5\""));
+            return Err(Error::input(
+                "K012",
+                &self.file,
+                "[data]",
+                "no key `samples`",
+                "the file or folder of the samples",
+                "add samples = \"train.h5\"",
+            ));
         }
         let (r, g) = (&self.reduction, &self.regression);
         for (place, what, value, known) in [
@@ -264,7 +280,14 @@ impl Study {
         ] {
             if !there.contains(&value.as_str()) {
                 let there = there.join(", ");
-                return Err(Error::input("K014", &self.file, place, format!("`{value}`"), format!("one that is there: {there}"), "choose one that is there, or update kolmo"));
+                return Err(Error::input(
+                    "K014",
+                    &self.file,
+                    place,
+                    format!("`{value}`"),
+                    format!("one that is there: {there}"),
+                    "choose one that is there, or update kolmo",
+                ));
             }
         }
         if let (Some(_), Some(_)) = (r.tolerance, r.modes) {
@@ -308,7 +331,14 @@ fn check_keys(table: &toml::Table, file: &Path) -> Result<()> {
     let unknown = |place: &str, key: &str, known: &[&str]| Err(unknown_name(file, place, "key", key, known));
     for key in table.keys() {
         if LATER.contains(&key.as_str()) {
-            return Err(Error::input("K014", file, format!("[{key}]"), "a table of a method that has not arrived", "tables of method pod", "remove the table, or update kolmo"));
+            return Err(Error::input(
+                "K014",
+                file,
+                format!("[{key}]"),
+                "a table of a method that has not arrived",
+                "tables of method pod",
+                "remove the table, or update kolmo",
+            ));
         }
         if !TOP.contains(&key.as_str()) {
             return unknown("top level", key, TOP);
@@ -324,7 +354,14 @@ fn check_keys(table: &toml::Table, file: &Path) -> Result<()> {
                 }
             }
             Some(other) => {
-                return Err(Error::input("K012", file, section, other.type_str(), format!("a table [{section}]"), format!("write [{section}] on a line of its own")));
+                return Err(Error::input(
+                    "K012",
+                    file,
+                    section,
+                    other.type_str(),
+                    format!("a table [{section}]"),
+                    format!("write [{section}] on a line of its own"),
+                ));
             }
         }
     }

@@ -13,7 +13,11 @@ impl Table {
     /// Checks that the values fill whole rows.
     pub fn new(names: Vec<String>, values: Vec<f64>) -> Result<Self> {
         if names.is_empty() && !values.is_empty() || !names.is_empty() && values.len() % names.len() != 0 {
-            return Err(Error::argument("values of a table", values.len(), format!("a multiple of {} columns", names.len())));
+            return Err(Error::argument(
+                "values of a table",
+                values.len(),
+                format!("a multiple of {} columns", names.len()),
+            ));
         }
         Ok(Table { names, values })
     }
@@ -53,7 +57,10 @@ impl Table {
     /// The columns `columns`, in that order.
     pub fn select_columns(&self, columns: &[usize]) -> Table {
         let names = columns.iter().map(|&j| self.names[j].clone()).collect();
-        let values = (0..self.n_rows()).flat_map(|i| columns.iter().map(move |&j| (i, j))).map(|(i, j)| self.row(i)[j]).collect();
+        let values = (0..self.n_rows())
+            .flat_map(|i| columns.iter().map(move |&j| (i, j)))
+            .map(|(i, j)| self.row(i)[j])
+            .collect();
         Table { names, values }
     }
 }

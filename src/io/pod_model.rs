@@ -32,7 +32,14 @@ struct Group {
 }
 
 fn damaged(file: &Path, place: &str) -> Error {
-    Error::input("K010", file, place, "content that does not fit together", "a model written by kolmo fit", "fit the model again")
+    Error::input(
+        "K010",
+        file,
+        place,
+        "content that does not fit together",
+        "a model written by kolmo fit",
+        "fit the model again",
+    )
 }
 
 /// Writes a model; the file appears whole or not at all.
@@ -101,7 +108,8 @@ fn write_field(w: &mut ModelWriter, field: &ReducedField) -> Result<()> {
     w.attr_f64(&pod, "mean_square", field.mean_square)?;
     w.attr_f64(&regression, "interval_factor", field.interval_factor)?;
     w.attr_f64(&regression, "indicator_factor", field.indicator_factor)?;
-    let groups: Vec<Group> = field.groups.iter().map(|(o, g)| Group { outputs: o.clone(), process: g.to_parts() }).collect();
+    let groups: Vec<Group> =
+        field.groups.iter().map(|(o, g)| Group { outputs: o.clone(), process: g.to_parts() }).collect();
     w.text(&format!("{regression}/processes"), &json(&groups)?)
 }
 
@@ -124,8 +132,13 @@ pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
     let mut scalars = Vec::new();
     for (k, name) in r.attr_strs("/regression", "scalars")?.into_iter().enumerate() {
         let place = format!("/scalar_models/{k}");
-        let parts: GpParts = serde_json::from_str(&r.text(&format!("{place}/process"))?).map_err(|_| damaged(path, &place))?;
-        scalars.push(ScalarModel { name, process: GaussianProcess::from_parts(parts)?, interval_factor: r.attr_f64(&place, "interval_factor")? });
+        let parts: GpParts =
+            serde_json::from_str(&r.text(&format!("{place}/process"))?).map_err(|_| damaged(path, &place))?;
+        scalars.push(ScalarModel {
+            name,
+            process: GaussianProcess::from_parts(parts)?,
+            interval_factor: r.attr_f64(&place, "interval_factor")?,
+        });
     }
     let mut mesh = None;
     if r.exists("/mesh/points") {
@@ -137,7 +150,8 @@ pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
         }
         mesh = Some(Mesh { dim: *shape.get(1).ok_or_else(|| damaged(path, "/mesh/points"))?, points, cells });
     }
-    let dropped = r.attr_strs("/inputs", "constant_names")?.into_iter().zip(r.f64("/inputs/constant_values")?.1).collect();
+    let dropped =
+        r.attr_strs("/inputs", "constant_names")?.into_iter().zip(r.f64("/inputs/constant_values")?.1).collect();
     let about = Provenance {
         study: r.text("/study")?,
         study_name: r.attr_str("/", "study_name")?,
@@ -147,7 +161,13 @@ pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
         training: r.f64("/inputs/training")?.1,
         dropped,
     };
-    let model = PodRegression { inputs, fields, scalars, confidence: r.attr_f64("/", "confidence")?, n_snapshots: r.attr_u64("/", "n_samples")? as usize };
+    let model = PodRegression {
+        inputs,
+        fields,
+        scalars,
+        confidence: r.attr_f64("/", "confidence")?,
+        n_snapshots: r.attr_u64("/", "n_samples")? as usize,
+    };
     Ok((model, about))
 }
 
@@ -166,8 +186,12 @@ fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField
     if values.len() != n_modes * n_dofs {
         return Err(damaged(path, &format!("{pod}/basis")));
     }
-    let groups: Vec<Group> = serde_json::from_str(&r.text(&format!("{regression}/processes"))?).map_err(|_| damaged(path, &regression))?;
-    let groups = groups.into_iter().map(|g| Ok((g.outputs, GaussianProcess::from_parts(g.process)?))).collect::<Result<Vec<_>>>()?;
+    let groups: Vec<Group> =
+        serde_json::from_str(&r.text(&format!("{regression}/processes"))?).map_err(|_| damaged(path, &regression))?;
+    let groups = groups
+        .into_iter()
+        .map(|g| Ok((g.outputs, GaussianProcess::from_parts(g.process)?)))
+        .collect::<Result<Vec<_>>>()?;
     Ok(ReducedField {
         info,
         basis: MatRef::from_column_major_slice(&values, n_dofs, n_modes).to_owned() as Mat<f64>,

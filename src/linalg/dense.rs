@@ -10,6 +10,11 @@ pub fn gemm(dst: MatMut<'_, f64>, accumulate: bool, a: MatRef<'_, f64>, b: MatRe
     matmul(dst, if accumulate { Accum::Add } else { Accum::Replace }, a, b, alpha, Par::Seq);
 }
 
+/// a <- factor a.
+pub fn scale(a: MatMut<'_, f64>, factor: f64) {
+    faer::zip!(a).for_each(|faer::unzip!(x)| *x *= factor);
+}
+
 /// a b.
 pub fn mul(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     let mut c = Mat::zeros(a.nrows(), b.ncols());

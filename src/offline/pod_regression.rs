@@ -34,7 +34,12 @@ pub struct Options {
 ///
 /// Intervals and the indicator are scaled by residuals of held-out folds. Errors: fewer than 3 samples, and those of
 /// [`pod`] and the Gaussian processes. Cost: the POD and about FOLDS + 1 fits of the processes.
-pub fn pod_regression(inputs: &Table, fields: Vec<FieldSnapshots>, scalars: &Table, options: &Options) -> Result<PodRegression> {
+pub fn pod_regression(
+    inputs: &Table,
+    fields: Vec<FieldSnapshots>,
+    scalars: &Table,
+    options: &Options,
+) -> Result<PodRegression> {
     let (n, d) = (inputs.n_rows(), inputs.n_columns());
     if n < 3 {
         return Err(Error::argument("samples to train on", n, "at least 3"));
@@ -49,13 +54,20 @@ pub fn pod_regression(inputs: &Table, fields: Vec<FieldSnapshots>, scalars: &Tab
         let y = Mat::from_fn(n, 1, |i, _| scalars.row(i)[k]);
         let process = gaussian_process(x.as_ref(), y.as_ref(), None, &options.regression)?;
         let loo = process.leave_one_out();
-        let scores: Vec<f64> = (0..n).filter(|&i| loo.std[(i, 0)] > 0.0).map(|i| loo.residuals[(i, 0)].abs() / loo.std[(i, 0)]).collect();
+        let scores: Vec<f64> =
+            (0..n).filter(|&i| loo.std[(i, 0)] > 0.0).map(|i| loo.residuals[(i, 0)].abs() / loo.std[(i, 0)]).collect();
         let interval_factor = factor(&scores, options.confidence)?;
         models.push(ScalarModel { name: name.clone(), process, interval_factor });
     }
-    let bound = |pick: fn(f64, f64) -> f64, start: f64| (0..d).map(|j| inputs.column(j).into_iter().fold(start, pick)).collect();
+    let bound = |pick: fn(f64, f64) -> f64, start: f64| {
+        (0..d).map(|j| inputs.column(j).into_iter().fold(start, pick)).collect()
+    };
     Ok(PodRegression {
-        inputs: InputSpace { names: inputs.names.clone(), lower: bound(f64::min, f64::INFINITY), upper: bound(f64::max, f64::NEG_INFINITY) },
+        inputs: InputSpace {
+            names: inputs.names.clone(),
+            lower: bound(f64::min, f64::INFINITY),
+            upper: bound(f64::max, f64::NEG_INFINITY),
+        },
         fields: trained,
         scalars: models,
         confidence: options.confidence,
@@ -76,7 +88,8 @@ fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Resul
         None => snapshots,
     };
     let residual = centred.local() - basis.mul_small(coefficients.as_ref()).local();
-    let residual_variance: Vec<f64> = (0..residual.nrows()).map(|i| (0..n).map(|s| residual[(i, s)].powi(2)).sum::<f64>() / n as f64).collect();
+    let residual_variance: Vec<f64> =
+        (0..residual.nrows()).map(|i| (0..n).map(|s| residual[(i, s)].powi(2)).sum::<f64>() / n as f64).collect();
     let residual = TallMatrix::new(centred.layout().clone(), residual)?;
     let residual_square = inner_product.norms(&residual).iter().map(|v| v * v).sum::<f64>() / n as f64;
     let (mean_coefficients, mean_square) = match &mean {
@@ -114,7 +127,15 @@ fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Resul
     let variances = Mat::from_fn(y.ncols(), n, |j, s| loo.std[(s, j)].powi(2));
     let std = reduced.standard_deviation(variances.as_ref());
     let scores: Vec<f64> = (0..n)
-        .flat_map(|s| errors.col(s).iter().zip(std.col(s).iter()).filter(|(_, d)| **d > 0.0).map(|(e, d)| e.abs() / d).collect::<Vec<_>>())
+        .flat_map(|s| {
+            errors
+                .col(s)
+                .iter()
+                .zip(std.col(s).iter())
+                .filter(|(_, d)| **d > 0.0)
+                .map(|(e, d)| e.abs() / d)
+                .collect::<Vec<_>>()
+        })
         .collect();
     reduced.interval_factor = factor(&scores, options.confidence)?;
     let norms = inner_product.norms(&TallMatrix::new(centred.layout().clone(), errors)?);
@@ -123,7 +144,9 @@ fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Resul
             let c: Vec<f64> = (0..y.ncols()).map(|j| y[(s, j)] - loo.residuals[(s, j)]).collect();
             let v: Vec<f64> = variances.col(s).iter().copied().collect();
             let raw = reduced.raw_indicator(&c, &v);
-            let truth: f64 = (0..y.ncols()).map(|j| y[(s, j)] * (y[(s, j)] + 2.0 * reduced.mean_coefficients[j])).sum::<f64>() + reduced.mean_square;
+            let truth: f64 =
+                (0..y.ncols()).map(|j| y[(s, j)] * (y[(s, j)] + 2.0 * reduced.mean_coefficients[j])).sum::<f64>()
+                    + reduced.mean_square;
             (raw > 0.0 && truth > 0.0).then(|| norms[s] / truth.sqrt() / raw)
         })
         .collect();

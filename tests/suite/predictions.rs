@@ -14,14 +14,20 @@ fn value(field: usize, sample: usize, dof: usize) -> f64 {
     (field as f64 + 1.0) * (sample as f64 * 0.25 - 0.5) + dof as f64 * 0.125
 }
 
+/// Ten points in two rows.
+const GRID: [f64; 20] =
+    [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 2.0, 0.0, 2.0, 1.0, 3.0, 0.0, 3.0, 1.0, 4.0, 0.0, 4.0, 1.0];
+
 fn field(name: &str, location: Location, n_entities: usize, n_components: usize) -> FieldInfo {
     FieldInfo { name: name.into(), location, n_entities, n_components, vector: n_components > 1 }
 }
 
 fn batch(fields: &[FieldInfo], first: usize, n: usize) -> PredictionBatch {
     let matrix = |k: usize, shift: f64, m: usize| Mat::from_fn(m, n, |i, j| value(k, first + j, i) + shift);
+    // Moving points stay a mesh: the same grid, shifted.
+    let grid = |k: usize, m: usize| Mat::from_fn(m, n, |i, j| GRID[i] + value(k, first + j, 0));
     let fields = fields.iter().enumerate().map(|(k, f)| PredictedField {
-        values: matrix(k, 0.0, f.n_dofs()),
+        values: if f.name == "points" { grid(k, f.n_dofs()) } else { matrix(k, 0.0, f.n_dofs()) },
         std: matrix(k, 100.0, f.n_dofs()),
         interval: matrix(k, 200.0, f.n_dofs()),
         indicator: (first..first + n).map(|s| value(k, s, 0)).collect(),
@@ -41,7 +47,7 @@ fn batch(fields: &[FieldInfo], first: usize, n: usize) -> PredictionBatch {
 fn predictions_round_trip() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("out.h5");
-    let points: Vec<f64> = (0..10).flat_map(|i| [(i / 2) as f64, (i % 2) as f64]).collect();
+    let points = GRID.to_vec();
     let quads = (0..3).flat_map(|c| [2 * c, 2 * c + 2, 2 * c + 3, 2 * c + 1]).collect();
     let mesh = Mesh {
         dim: 2,
@@ -76,7 +82,11 @@ fn predictions_round_trip() {
         for (found, &k) in file.fields().iter().zip(&order) {
             assert_eq!(found, &fields[k]);
             let block = file.read(found, &[4, 0, 1], 0..found.n_dofs()).unwrap();
-            let expected = Mat::from_fn(found.n_dofs(), 3, |i, j| value(k, [4, 0, 1][j], i));
+            let entry = |s: usize, i: usize| match found.name.as_str() {
+                "points" => GRID[i] + value(k, s, 0),
+                _ => value(k, s, i),
+            };
+            let expected = Mat::from_fn(found.n_dofs(), 3, |i, j| entry([4, 0, 1][j], i));
             assert_eq!(block, expected, "{}", found.name);
         }
         drop(file);
