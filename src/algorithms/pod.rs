@@ -97,10 +97,7 @@ pub fn pod(snapshots: &TallMatrix, inner_product: &InnerProduct, options: &PodOp
         None => None,
     };
     let x = centred.as_ref().unwrap_or(snapshots);
-    let scaled = match &options.weights {
-        Some(w) => Some(x.mul_small(Mat::from_fn(n, n, |i, j| if i == j { w[i].sqrt() } else { 0.0 }).as_ref())),
-        None => None,
-    };
+    let scaled = options.weights.as_ref().map(|w| x.mul_small(Mat::from_fn(n, n, |i, j| if i == j { w[i].sqrt() } else { 0.0 }).as_ref()));
     let y = scaled.as_ref().unwrap_or(x);
 
     let (algorithm, svd) = decompose(y, inner_product, options)?;

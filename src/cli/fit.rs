@@ -135,8 +135,8 @@ impl Fit {
         let study = study_of(&self.study)?;
         let output = self.output.clone().unwrap_or_else(|| study.model_file());
         let data = study.resolve(&study.data.samples);
-        if let (Ok(a), Ok(b)) = (output.canonicalize(), data.canonicalize()) {
-            if a == b {
+        if let (Ok(a), Ok(b)) = (output.canonicalize(), data.canonicalize())
+            && a == b {
                 return Err(Error::input(
                     "K009",
                     &output,
@@ -146,14 +146,13 @@ impl Fit {
                     "choose another name with -o",
                 ));
             }
-        }
         // A folder that is missing is told before the work, not after it.
         drop(kolmo::io::atomic::temporary(&output)?);
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
         let (model, about) = fit(&study, &samples, &rows, global)?;
         write(&output, &model, &about)?;
-        if !self.study.extension().is_some_and(|e| e == "toml") {
+        if self.study.extension().is_none_or(|e| e != "toml") {
             kolmo::io::atomic::write_bytes(output.with_extension("toml"), study.text.as_bytes())?;
         }
         for f in &model.fields {

@@ -185,7 +185,7 @@ impl Predict {
             .iter()
             .filter(|(_, l, _, _)| *l != Location::Free)
             .map(|(name, location, n_components, values)| VtuArray {
-                name: name.as_str().into(),
+                name: name.as_str(),
                 location: *location,
                 n_components: *n_components,
                 values,

@@ -21,8 +21,11 @@ pub struct Samples {
     pub file_product: Option<sprs::CsMat<f64>>,
 }
 
+/// Samples, and the inner product beside them, where there is one.
+type Opened = (Box<dyn SnapshotSource>, Option<sprs::CsMat<f64>>);
+
 /// Opens a file of samples by its kind.
-pub fn open(path: &Path) -> Result<(Box<dyn SnapshotSource>, Option<sprs::CsMat<f64>>)> {
+pub fn open(path: &Path) -> Result<Opened> {
     let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     if path.is_dir() {
         return Err(Error::input(

@@ -373,10 +373,9 @@ fn check_keys(table: &toml::Table, file: &Path) -> Result<()> {
             }
         }
     }
-    if let Some(toml::Value::Table(holdout)) = table.get("data").and_then(|d| d.get("holdout")) {
-        if let Some(key) = holdout.keys().find(|k| !["every", "offset"].contains(&k.as_str())) {
+    if let Some(toml::Value::Table(holdout)) = table.get("data").and_then(|d| d.get("holdout"))
+        && let Some(key) = holdout.keys().find(|k| !["every", "offset"].contains(&k.as_str())) {
             return unknown("[data] holdout", key, &["every", "offset"]);
         }
-    }
     Ok(())
 }

@@ -12,7 +12,7 @@ pub struct Table {
 impl Table {
     /// Checks that the values fill whole rows.
     pub fn new(names: Vec<String>, values: Vec<f64>) -> Result<Self> {
-        if names.is_empty() && !values.is_empty() || !names.is_empty() && values.len() % names.len() != 0 {
+        if names.is_empty() && !values.is_empty() || !names.is_empty() && !values.len().is_multiple_of(names.len()) {
             return Err(Error::argument(
                 "values of a table",
                 values.len(),

@@ -222,7 +222,7 @@ impl Mesh {
         let refuse = |place: String, found: String, expected: &str, mend: &str| {
             Err(Error::input("K015", file, place, found, expected, mend))
         };
-        if !(1..=3).contains(&self.dim) || self.points.len() % self.dim != 0 {
+        if !(1..=3).contains(&self.dim) || !self.points.len().is_multiple_of(self.dim) {
             let found = format!("{} numbers in rows of {}", self.points.len(), self.dim);
             return refuse(
                 "points".into(),
