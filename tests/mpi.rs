@@ -1,1 +1,120 @@
-fn main() {}
+//! The communicator and what is shared out over it, on the ranks that `mpirun` starts (tests/mpirun.sh): every rank
+//! compares with the serial answer. Plain `cargo test` runs it on one rank.
+
+use faer::Mat;
+use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation, pod};
+use kolmo::comm::mpi::{MpiComm, finish};
+use kolmo::comm::{Communicator, agree};
+use kolmo::error::Error;
+use kolmo::linalg::inner_product::InnerProduct;
+use kolmo::linalg::sparse::additive_part;
+use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
+use sprs::{CsMat, TriMat};
+use std::sync::Arc;
+
+fn main() {
+    let outcome = std::panic::catch_unwind(|| {
+        let comm: Arc<dyn Communicator> = Arc::new(MpiComm::world().expect("MPI starts"));
+        collectives(comm.as_ref());
+        errors(comm.as_ref());
+        decompositions(&comm);
+        if comm.rank() == 0 {
+            println!("mpi: {} ranks, all right", comm.size());
+        }
+    });
+    if outcome.is_err() {
+        kolmo::comm::mpi::abort(1);
+        std::process::exit(1);
+    }
+    finish();
+}
+
+fn collectives(comm: &dyn Communicator) {
+    let (rank, size) = (comm.rank(), comm.size());
+    let mut sum = [0.1 * (rank + 1) as f64, 1e16, rank as f64];
+    comm.all_sum(&mut sum);
+    let expected = (1..size).fold(0.1, |s, r| s + 0.1 * (r + 1) as f64);
+    assert_eq!(sum[0].to_bits(), expected.to_bits(), "added in rank order");
+    assert_eq!(sum[2], (size * (size - 1) / 2) as f64);
+    let own = vec![rank as f64; 2 * rank];
+    let all = comm.all_gather(&own);
+    (0..size).for_each(|r| assert_eq!(all[r], vec![r as f64; 2 * r]));
+    for root in 0..size {
+        let mut values = if rank == root { [3.0, root as f64] } else { [f64::NAN; 2] };
+        comm.broadcast(&mut values, root);
+        assert_eq!(values, [3.0, root as f64]);
+    }
+    assert_eq!(comm.all_argmax(rank as f64, 10 + rank), ((size - 1) as f64, 9 + size));
+    assert_eq!(comm.all_argmax(1.0, 10 + rank), (1.0, 10), "the lowest index on ties");
+    assert_eq!(comm.all_argmax(if rank == 0 { 2.0 } else { f64::NAN }, rank), (2.0, 0));
+}
+
+fn errors(comm: &dyn Communicator) {
+    let last = comm.size() - 1;
+    let local = match comm.rank() == last {
+        true => Err(Error::input("K004", "train.h5", "sample 3", "NaN", "a number", "mend it")),
+        false => Ok(()),
+    };
+    let error = agree(comm, local).expect_err("an error on one rank is an error on all");
+    assert_eq!((error.code(), error.exit_code()), ("K004", 2));
+    assert!(error.to_string().contains("sample 3"), "{error}");
+    assert_eq!(agree(comm, Ok(7)).expect("no error"), 7);
+}
+
+/// P1 mass matrix of a chain of intervals.
+fn mass(n: usize) -> CsMat<f64> {
+    let mut m = TriMat::new((n, n));
+    for i in 0..n - 1 {
+        let h = 1.0 + 0.3 * (i % 7) as f64;
+        for (a, b, v) in [(0, 0, 2.0), (0, 1, 1.0), (1, 0, 1.0), (1, 1, 2.0)] {
+            m.add_triplet(i + a, i + b, v * h / 6.0);
+        }
+    }
+    m.to_csr()
+}
+
+fn decompositions(comm: &Arc<dyn Communicator>) {
+    let (m, n) = (40_000, 12);
+    let entry = |i: usize, j: usize| {
+        let x = i as f64 / m as f64;
+        (-(3.0 * x - j as f64 / 4.0).powi(2)).exp() + 1e-6 * (40.0 * x * (j + 1) as f64).sin()
+    };
+    let matrix = mass(m);
+    let weights: Vec<f64> = (0..m).map(|i| 1.0 + (i % 5) as f64).collect();
+    for way in [Algorithm::Tsqr, Algorithm::Gram] {
+        for kind in 0..3 {
+            let options = PodOptions { truncation: Truncation::Modes(5), algorithm: way, ..PodOptions::default() };
+            let product = |range: std::ops::Range<usize>| match kind {
+                0 => (InnerProduct::Euclidean, range.collect()),
+                1 => (InnerProduct::Diagonal(weights[range.clone()].to_vec()), range.collect::<Vec<_>>()),
+                _ => {
+                    let (rows, part) = additive_part(&matrix, range);
+                    (InnerProduct::Sparse(part), rows)
+                }
+            };
+            let serial = TallMatrix::new(Layout::serial(m), Mat::from_fn(m, n, entry)).expect("fits");
+            let expected = pod(&serial, &product(0..m).0, &options).expect("serial POD");
+            let even = Layout::even(m, 1, comm.clone());
+            let (product, rows) = product(even.local_range());
+            let mut offsets = vec![0];
+            for part in comm.all_gather(&[rows.len() as f64]) {
+                offsets.push(offsets[offsets.len() - 1] + part[0] as usize);
+            }
+            let layout = Layout::from_offsets(offsets, comm.clone()).expect("ascending");
+            let local = Mat::from_fn(rows.len(), n, |i, j| entry(rows[i], j));
+            let found = pod(&TallMatrix::new(layout, local).expect("fits"), &product, &options).expect("POD on ranks");
+            let first = expected.singular_values[0];
+            let floor = if way == Algorithm::Gram { 1e-7 } else { 1e-12 };
+            for (a, b) in found.singular_values.iter().zip(&expected.singular_values) {
+                assert!((a - b).abs() <= floor * first, "{way:?} {kind}: {a:e} and {b:e}");
+            }
+            let basis = gather_rows(comm.as_ref(), &rows, found.basis.local(), m);
+            let largest = basis.as_ref().norm_max();
+            let off = (&basis - expected.basis.local()).norm_max() / largest;
+            assert!(
+                off <= if way == Algorithm::Gram { 1e-6 } else { 1e-10 },
+                "{way:?} {kind}: modes differ by {off:e}"
+            );
+        }
+    }
+}

@@ -71,6 +71,32 @@ pub fn grouped_gaussian_processes(
     Ok(groups)
 }
 
+/// A process of the same kernel and mean for other data: length scales and noise are fitted again, from those of
+/// `process` and without restarts.
+///
+/// Arguments and errors as in [`gaussian_process`](crate::algorithms::gaussian_process::gaussian_process).
+/// Not collective.
+pub fn refit(
+    process: &GaussianProcess,
+    x: MatRef<'_, f64>,
+    y: MatRef<'_, f64>,
+    weights: Option<&[f64]>,
+    options: &GpOptions,
+) -> Result<GaussianProcess> {
+    let parts = process.to_parts();
+    let fixed = GpOptions { kernel: Some(parts.kernel), mean: Some(parts.mean), restarts: 1, ..options.clone() };
+    let training = Training::new(x, y, weights, &fixed)?;
+    let all: Vec<usize> = (0..y.ncols()).collect();
+    let varying = training.varying(&all);
+    let mut theta: Vec<f64> = parts.length_scales.iter().map(|l| l.ln()).collect();
+    theta.push(parts.noise_ratio.ln());
+    let choice = match varying.is_empty() {
+        true => None,
+        false => Some(training.choose(&varying, &fixed, &[theta])?),
+    };
+    training.finish(&all, choice, &fixed)
+}
+
 /// Residuals (truth - prediction) and standard deviations of each sample, n x r, predicted by processes whose
 /// length scales and noise were fitted again without its fold.
 ///
@@ -103,18 +129,8 @@ pub fn cross_validation(
         let pick = |a: MatRef<'_, f64>, rows: &[usize]| Mat::from_fn(rows.len(), a.ncols(), |i, j| a[(rows[i], j)]);
         let y_train = Mat::from_fn(train.len(), outputs.len(), |i, j| y[(train[i], outputs[j])]);
         let own_weights: Option<Vec<f64>> = weights.map(|w| outputs.iter().map(|j| w[*j]).collect());
-        let parts = process.to_parts();
-        let fixed = GpOptions { kernel: Some(parts.kernel), mean: Some(parts.mean), restarts: 1, ..options.clone() };
-        let training = Training::new(pick(x, &train).as_ref(), y_train.as_ref(), own_weights.as_deref(), &fixed)?;
-        let all: Vec<usize> = (0..outputs.len()).collect();
-        let varying = training.varying(&all);
-        let mut theta: Vec<f64> = parts.length_scales.iter().map(|l| l.ln()).collect();
-        theta.push(parts.noise_ratio.ln());
-        let choice = match varying.is_empty() {
-            true => None,
-            false => Some(training.choose(&varying, &fixed, &[theta])?),
-        };
-        training.finish(&all, choice, &fixed)?.predict(pick(x, &test).as_ref())
+        let again = refit(process, pick(x, &train).as_ref(), y_train.as_ref(), own_weights.as_deref(), options)?;
+        again.predict(pick(x, &test).as_ref())
     };
     let predictions: Vec<Result<(Mat<f64>, Mat<f64>)>> = tasks.par_iter().map(held_out).collect();
     for ((g, fold), prediction) in tasks.into_iter().zip(predictions) {

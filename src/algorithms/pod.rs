@@ -45,7 +45,13 @@ pub struct PodOptions {
 
 impl Default for PodOptions {
     fn default() -> Self {
-        PodOptions { truncation: Truncation::Tolerance(1e-4), algorithm: Algorithm::Auto, center: false, weights: None, seed: 0 }
+        PodOptions {
+            truncation: Truncation::Tolerance(1e-4),
+            algorithm: Algorithm::Auto,
+            center: false,
+            weights: None,
+            seed: 0,
+        }
     }
 }
 
@@ -75,6 +81,12 @@ impl Pod {
     pub fn n_modes(&self) -> usize {
         self.basis.n_columns()
     }
+
+    /// Number of leading modes that another truncation keeps, at most those that are here.
+    pub fn count(&self, truncation: Truncation) -> usize {
+        let total = self.singular_values.iter().map(|s| s * s).sum();
+        count(&self.singular_values, self.rank, truncation, total).min(self.n_modes())
+    }
 }
 
 /// Below this, relative to sigma_1, the Gram way is not trusted: half the digits that sqrt(eps) would leave.
@@ -97,7 +109,10 @@ pub fn pod(snapshots: &TallMatrix, inner_product: &InnerProduct, options: &PodOp
         None => None,
     };
     let x = centred.as_ref().unwrap_or(snapshots);
-    let scaled = options.weights.as_ref().map(|w| x.mul_small(Mat::from_fn(n, n, |i, j| if i == j { w[i].sqrt() } else { 0.0 }).as_ref()));
+    let scaled = options
+        .weights
+        .as_ref()
+        .map(|w| x.mul_small(Mat::from_fn(n, n, |i, j| if i == j { w[i].sqrt() } else { 0.0 }).as_ref()));
     let y = scaled.as_ref().unwrap_or(x);
 
     let (algorithm, svd) = decompose(y, inner_product, options)?;
@@ -140,7 +155,7 @@ impl Decomposition<'_> {
 fn decompose<'a>(y: &'a TallMatrix, m: &InnerProduct, options: &PodOptions) -> Result<(Algorithm, Decomposition<'a>)> {
     let n = y.n_columns();
     let way = match (options.algorithm, options.truncation) {
-        (Algorithm::Auto, Truncation::Modes(k)) if n > 1000 && (k + 10) * 4 < n => Algorithm::Randomized,
+        (Algorithm::Auto, Truncation::Modes(k)) if few_of_many(k, n) => Algorithm::Randomized,
         (Algorithm::Auto, Truncation::Tolerance(t)) if t < GRAM_FLOOR => Algorithm::Tsqr,
         (Algorithm::Auto, _) => {
             let gram = by_gram(y, m)?;
@@ -163,6 +178,11 @@ fn decompose<'a>(y: &'a TallMatrix, m: &InnerProduct, options: &PodOptions) -> R
         _ => by_tsqr(y, m)?,
     };
     Ok((way, svd))
+}
+
+/// Whether `Auto` takes the randomized way for this shape.
+pub(crate) fn few_of_many(n_modes: usize, n_snapshots: usize) -> bool {
+    n_snapshots > 1000 && (n_modes + 10) * 4 < n_snapshots
 }
 
 fn rank_of(sigma: &[f64], floor: f64) -> usize {
@@ -230,7 +250,7 @@ fn by_projection<'a>(y: &'a TallMatrix, m: &InnerProduct, k: usize, seed: u64) -
 }
 
 /// Number of modes that the truncation keeps.
-fn count(sigma: &[f64], rank: usize, truncation: Truncation, total: f64) -> usize {
+pub(crate) fn count(sigma: &[f64], rank: usize, truncation: Truncation, total: f64) -> usize {
     match truncation {
         Truncation::Modes(k) => k.min(rank),
         Truncation::Tolerance(t) => {
@@ -261,8 +281,8 @@ fn weighted_mean(x: MatRef<'_, f64>, weights: Option<&[f64]>) -> Vec<f64> {
     let w = weights.unwrap_or(&one);
     let total: f64 = w.iter().sum();
     let mut mean = vec![0.0; x.nrows()];
-    for j in 0..n {
-        mean.iter_mut().zip(x.col(j).iter()).for_each(|(m, x)| *m += w[j] / total * x);
+    for (column, w) in x.col_iter().zip(w) {
+        mean.iter_mut().zip(column.iter()).for_each(|(m, x)| *m += w / total * x);
     }
     mean
 }
@@ -287,10 +307,16 @@ fn check(x: &TallMatrix, m: &InnerProduct, options: &PodOptions) -> Result<()> {
     });
     crate::comm::agree(x.comm(), local)?;
     if n == 0 || x.layout().n_rows() == 0 {
-        return Err(Error::argument("snapshots", format!("{} x {n}", x.layout().n_rows()), "at least one row and one snapshot"));
+        return Err(Error::argument(
+            "snapshots",
+            format!("{} x {n}", x.layout().n_rows()),
+            "at least one row and one snapshot",
+        ));
     }
     match options.truncation {
-        Truncation::Tolerance(t) if !(0.0..1.0).contains(&t) => return Err(Error::argument("tolerance", t, "a number in [0, 1)")),
+        Truncation::Tolerance(t) if !(0.0..1.0).contains(&t) => {
+            return Err(Error::argument("tolerance", t, "a number in [0, 1)"));
+        }
         Truncation::Modes(0) => return Err(Error::argument("modes", 0, "at least 1")),
         _ => {}
     }

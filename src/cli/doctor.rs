@@ -9,5 +9,9 @@ pub fn run() -> Result<()> {
     print(&format!("kolmo {}", env!("CARGO_PKG_VERSION")));
     print(&format!("HDF5 library: {major}.{minor}.{patch}"));
     print(&format!("threads: {}", rayon::current_num_threads()));
+    print(&format!(
+        "MPI: {}",
+        if kolmo::comm::mpi::BUILT_IN { "built in" } else { "not built in (make install FEATURES=mpi)" }
+    ));
     Ok(())
 }

@@ -3,16 +3,22 @@
 use super::source::{Samples, inner_product};
 use super::{Global, print};
 use clap::Args;
+use faer::Mat;
 use kolmo::algorithms::gaussian_process::{GpOptions, Mean};
 use kolmo::algorithms::kernel::Kernel;
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation};
+use kolmo::comm::{Communicator, agree};
+use kolmo::data::FieldInfo;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::{Provenance, write};
+use kolmo::linalg::inner_product::InnerProduct;
+use kolmo::linalg::sparse::additive_part;
 use kolmo::linalg::tall::{Layout, TallMatrix};
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
 use kolmo::online::PodRegression;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 #[derive(Args)]
@@ -69,6 +75,46 @@ pub fn options_of(study: &Study) -> Options {
     }
 }
 
+fn product_of(study: &Study, samples: &Samples, info: &FieldInfo) -> Result<InnerProduct> {
+    let (kind, source) = (&study.reduction.inner_product, &samples.source);
+    inner_product(kind, info, source.mesh(), samples.file_product.as_ref(), source.path())
+}
+
+/// Reads this rank's rows of a field, with its part of the inner product. Collective.
+fn snapshots_of(
+    samples: &Samples,
+    info: FieldInfo,
+    rows: &[usize],
+    product: InnerProduct,
+    comm: Arc<dyn Communicator>,
+) -> Result<FieldSnapshots> {
+    let even = Layout::even(info.n_entities, info.n_components, comm.clone());
+    let owned = even.local_range();
+    let (layout, part, held) = match product {
+        InnerProduct::Sparse(m) if comm.size() > 1 => {
+            let (held, part) = additive_part(&m, owned);
+            let mut offsets = vec![0];
+            for n in comm.all_gather(&[held.len() as f64]) {
+                offsets.push(offsets[offsets.len() - 1] + n[0] as usize);
+            }
+            (Layout::from_offsets(offsets, comm.clone())?, InnerProduct::Sparse(part), Some(held))
+        }
+        InnerProduct::Diagonal(w) => (even, InnerProduct::Diagonal(w[owned].to_vec()), None),
+        product => (even, product, None),
+    };
+    let local = match held.as_deref() {
+        None => samples.source.read(&info, rows, layout.local_range()),
+        Some([]) => Ok(Mat::zeros(0, rows.len())),
+        Some(held) => {
+            let first = held[0];
+            let all = samples.source.read(&info, rows, first..held[held.len() - 1] + 1);
+            all.map(|all| Mat::from_fn(held.len(), rows.len(), |i, j| all[(held[i] - first, j)]))
+        }
+    };
+    let local = agree(comm.as_ref(), local)?;
+    Ok(FieldSnapshots { snapshots: TallMatrix::new(layout, local)?, inner_product: part, rows: held, info })
+}
+
 /// Fits the samples `rows` of a study.
 pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) -> Result<(PodRegression, Provenance)> {
     let start = Instant::now();
@@ -90,19 +136,8 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     let mut fields = Vec::new();
     for info in samples.fields(study)? {
         global.progress(&format!("fit: reading {} ({} x {})", info.name, info.n_dofs(), rows.len()));
-        let local = samples.source.read(&info, rows, 0..info.n_dofs())?;
-        let product = inner_product(
-            &study.reduction.inner_product,
-            &info,
-            mesh,
-            samples.file_product.as_ref(),
-            samples.source.path(),
-        )?;
-        fields.push(FieldSnapshots {
-            snapshots: TallMatrix::new(Layout::serial(info.n_dofs()), local)?,
-            inner_product: product,
-            info,
-        });
+        let product = product_of(study, samples, &info)?;
+        fields.push(snapshots_of(samples, info, rows, product, global.comm())?);
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
@@ -136,25 +171,25 @@ impl Fit {
         let output = self.output.clone().unwrap_or_else(|| study.model_file());
         let data = study.resolve(&study.data.samples);
         if let (Ok(a), Ok(b)) = (output.canonicalize(), data.canonicalize())
-            && a == b {
-                return Err(Error::input(
-                    "K009",
-                    &output,
-                    "-o",
-                    "the file of the samples",
-                    "another file",
-                    "choose another name with -o",
-                ));
-            }
+            && a == b
+        {
+            return Err(Error::input(
+                "K009",
+                &output,
+                "-o",
+                "the file of the samples",
+                "another file",
+                "choose another name with -o",
+            ));
+        }
+        let comm = global.comm();
+        let first = comm.rank() == 0;
         // A folder that is missing is told before the work, not after it.
-        drop(kolmo::io::atomic::temporary(&output)?);
+        agree(comm.as_ref(), if first { kolmo::io::atomic::temporary(&output).map(drop) } else { Ok(()) })?;
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
         let (model, about) = fit(&study, &samples, &rows, global)?;
-        write(&output, &model, &about)?;
-        if self.study.extension().is_none_or(|e| e != "toml") {
-            kolmo::io::atomic::write_bytes(output.with_extension("toml"), study.text.as_bytes())?;
-        }
+        agree(comm.as_ref(), if first { self.write(&study, &output, &model, &about) } else { Ok(()) })?;
         for f in &model.fields {
             let total: f64 = f.singular_values.iter().map(|s| s * s).sum();
             let tail: f64 = f.singular_values[f.n_modes()..].iter().map(|s| s * s).sum();
@@ -166,6 +201,15 @@ impl Fit {
             ));
         }
         print(&format!("model: {} ({} samples, {:.2} s)", output.display(), rows.len(), about.seconds));
+        Ok(())
+    }
+
+    /// The model, and the study that was used where none was given.
+    fn write(&self, study: &Study, output: &Path, model: &PodRegression, about: &Provenance) -> Result<()> {
+        write(output, model, about)?;
+        if self.study.extension().is_none_or(|e| e != "toml") {
+            kolmo::io::atomic::write_bytes(output.with_extension("toml"), study.text.as_bytes())?;
+        }
         Ok(())
     }
 }

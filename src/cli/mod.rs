@@ -11,9 +11,11 @@ pub mod source;
 pub mod validate;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use kolmo::comm::{Communicator, SingleComm, launched_here, launched_rank};
 use kolmo::error::{CODES, Error, Result};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Reduced-order models from snapshots, with an honest error on every answer.
 #[derive(Parser)]
@@ -40,6 +42,9 @@ pub struct Global {
     /// Results as JSON into FILE, or to standard output without a value
     #[arg(long, global = true, num_args = 0..=1, value_name = "FILE")]
     pub json: Option<Option<PathBuf>>,
+    /// Ranks that a verb is shared out over
+    #[arg(skip)]
+    comm: Option<Arc<dyn Communicator>>,
 }
 
 #[derive(Subcommand)]
@@ -104,38 +109,32 @@ pub fn run() -> i32 {
             )));
         }
     };
-    report(dispatch(&cli))
+    report(dispatch(cli))
 }
 
-fn dispatch(cli: &Cli) -> Result<()> {
-    let size = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<usize>().ok());
-    if let Some(ranks) = size("OMPI_COMM_WORLD_SIZE").or(size("PMI_SIZE")).filter(|n| *n > 1) {
-        return Err(Error::input(
-            "K013",
-            "kolmo",
-            "launcher",
-            format!("{ranks} ranks"),
-            "one rank in this version",
-            "start kolmo without the launcher",
-        ));
-    }
-    match cli.global.threads {
+fn dispatch(mut cli: Cli) -> Result<()> {
+    let comm = kolmo::comm::mpi::world()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = match cli.global.threads {
         Some(0) => {
-            return Err(Error::input(
-                "K009",
-                "kolmo",
-                "--threads",
-                "0",
-                "at least 1",
-                "leave out --threads to use all cores",
-            ));
+            let mend = "leave out --threads to use all cores";
+            return Err(Error::input("K009", "kolmo", "--threads", "0", "at least 1", mend));
         }
-        Some(n) => {
-            // Only the first call counts, and this is it.
-            let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
-        }
-        None => {}
+        Some(n) => n,
+        None => (cores / launched_here()).max(1),
+    };
+    // Only the first call counts, and this is it.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    // What is not shared out over ranks is done by the first.
+    let shared_out = matches!(cli.verb, Verb::Fit(_));
+    if shared_out {
+        cli.global.comm = Some(comm.clone());
     }
+    let done = if shared_out || comm.rank() == 0 { perform(&cli) } else { Ok(()) };
+    kolmo::comm::agree(comm.as_ref(), done)
+}
+
+fn perform(cli: &Cli) -> Result<()> {
     match &cli.verb {
         Verb::Fit(args) => args.run(&cli.global),
         Verb::Predict(args) => args.run(&cli.global),
@@ -169,26 +168,37 @@ fn report(result: Result<()>) -> i32 {
     match result {
         Ok(()) => 0,
         Err(e) => {
-            let _ = writeln!(std::io::stderr(), "error[{}]: {e}", e.code());
+            if launched_rank() == 0 {
+                let _ = writeln!(std::io::stderr(), "error[{}]: {e}", e.code());
+            }
             e.exit_code()
         }
     }
 }
 
-/// A line of results; a closed pipe is not an error.
+/// A line of results, from the first rank; a closed pipe is not an error.
 pub fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    if launched_rank() == 0 {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
 }
 
 /// A warning.
 pub fn warn(text: &str) {
-    let _ = writeln!(std::io::stderr(), "warning: {text}");
+    if launched_rank() == 0 {
+        let _ = writeln!(std::io::stderr(), "warning: {text}");
+    }
 }
 
 impl Global {
+    /// The ranks of this verb.
+    pub fn comm(&self) -> Arc<dyn Communicator> {
+        self.comm.clone().unwrap_or_else(|| Arc::new(SingleComm))
+    }
+
     /// A line of progress.
     pub fn progress(&self, text: &str) {
-        if !self.quiet {
+        if !self.quiet && launched_rank() == 0 {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }

@@ -92,6 +92,17 @@ pub fn expand(model: &PodRegression, x: MatRef<'_, f64>) -> Result<PredictionBat
     })
 }
 
+/// Raises the flag of points at which an input that never varied in training has another value.
+fn flag_constants(flags: &mut [u8], about: &Provenance, table: &Table, start: usize) {
+    for (name, value) in &about.dropped {
+        if let Some(column) = table.position(name) {
+            for (i, flag) in flags.iter_mut().enumerate() {
+                *flag |= u8::from(table.row(start + i)[column] != *value);
+            }
+        }
+    }
+}
+
 impl Predict {
     fn points(&self) -> Result<(Table, PathBuf)> {
         if let Some(file) = &self.parameters {
@@ -144,14 +155,15 @@ impl Predict {
             return Err(Error::input("K008", &file, "", "no rows", "at least one point", "add a row"));
         }
         let outside = if self.output.extension().is_some_and(|e| e == "vtu") {
-            self.vtu(&model, &about, x.as_ref())?
+            self.vtu(&model, &about, &table, x.as_ref())?
         } else {
             let infos: Vec<FieldInfo> = model.fields.iter().map(|f| f.info.clone()).collect();
             let scalars: Vec<String> = model.scalars.iter().map(|s| s.name.clone()).collect();
             let mut writer = PredictionWriter::create(&self.output, about.mesh.as_ref(), &table, &infos, n, &scalars)?;
             let mut outside = 0;
             for start in (0..n).step_by(BATCH) {
-                let batch = expand(&model, x.subrows(start, BATCH.min(n - start)))?;
+                let mut batch = expand(&model, x.subrows(start, BATCH.min(n - start)))?;
+                flag_constants(&mut batch.flags, &about, &table, start);
                 outside += batch.flags.iter().filter(|f| **f != 0).count();
                 writer.append(&batch)?;
             }
@@ -163,7 +175,7 @@ impl Predict {
         Ok(())
     }
 
-    fn vtu(&self, model: &PodRegression, about: &Provenance, x: MatRef<'_, f64>) -> Result<usize> {
+    fn vtu(&self, model: &PodRegression, about: &Provenance, table: &Table, x: MatRef<'_, f64>) -> Result<usize> {
         let refuse = |found: String, expected: &str| {
             Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file")
         };
@@ -173,7 +185,8 @@ impl Predict {
         if x.nrows() != 1 {
             return Err(refuse(format!("{} points", x.nrows()), "one point for a .vtu file"));
         }
-        let batch = expand(model, x)?;
+        let mut batch = expand(model, x)?;
+        flag_constants(&mut batch.flags, about, table, 0);
         let mut named: Vec<(String, Location, usize, Vec<f64>)> = Vec::new();
         for (field, p) in model.fields.iter().zip(&batch.fields) {
             for (suffix, m) in [("", &p.values), ("_std", &p.std), ("_interval", &p.interval)] {

@@ -45,11 +45,31 @@ pub fn open(path: &Path) -> Result<Opened> {
     Ok((Box::new(file), product))
 }
 
-/// The table beside the samples, one row per sample.
+/// Keys that number samples.
+fn numbers_of(keys: &[String]) -> Option<Vec<usize>> {
+    keys.iter().map(|k| k.trim().parse().ok()).collect()
+}
+
+/// The table beside the samples, one row per sample; joined by the column `sample` where that numbers them.
 fn joined(study: &Study, file: Option<&Path>, inside: Option<&Table>, n: usize, what: &str) -> Result<Table> {
     let Some(file) = file else { return Ok(inside.cloned().unwrap_or_default()) };
     let file = study.resolve(file);
-    let (_, table) = read_table(&file)?;
+    let (keys, table) = read_table(&file)?;
+    if let Some(order) = keys.as_deref().and_then(numbers_of) {
+        let row_of = |i: usize| order.iter().position(|k| *k == i);
+        if let Some(i) = (0..n).find(|i| row_of(*i).is_none()) {
+            let mend = "add the row, or leave out the column `sample` to count rows";
+            return Err(Error::input(
+                "K007",
+                &file,
+                what,
+                format!("no row for sample {i}"),
+                "one row per sample",
+                mend,
+            ));
+        }
+        return Ok(table.select_rows(&(0..n).filter_map(row_of).collect::<Vec<_>>()));
+    }
     if table.n_rows() != n {
         let code = if table.n_rows() < n { "K007" } else { "K005" };
         let found = format!("{} rows; sample {} has none", table.n_rows(), table.n_rows());

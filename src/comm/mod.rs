@@ -1,9 +1,12 @@
 //! The ranks of a run.
 
-mod single;
-mod threads;
 #[cfg(feature = "mpi")]
 pub mod mpi;
+#[cfg(not(feature = "mpi"))]
+#[path = "mpi_absent.rs"]
+pub mod mpi;
+mod single;
+mod threads;
 
 pub use single::SingleComm;
 pub use threads::{ThreadComm, run_on_threads};
@@ -25,6 +28,25 @@ pub trait Communicator: Send + Sync + Debug {
     fn broadcast(&self, values: &mut [f64], root: usize);
     /// The contributions of all ranks, in rank order, on every rank; lengths may differ.
     fn all_gather(&self, values: &[f64]) -> Vec<Vec<f64>>;
+}
+
+fn of_launcher(names: [&str; 3]) -> Option<usize> {
+    names.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
+}
+
+/// Number of ranks that the launcher (Open MPI, MPICH and its kin) says it started; `None` without one.
+pub fn launched_ranks() -> Option<usize> {
+    of_launcher(["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"])
+}
+
+/// The rank that the launcher gave this process, known before MPI starts; 0 without one.
+pub fn launched_rank() -> usize {
+    of_launcher(["OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"]).unwrap_or(0)
+}
+
+/// Ranks on this machine, by the launcher; 1 without one.
+pub fn launched_here() -> usize {
+    of_launcher(["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE"]).unwrap_or(1)
 }
 
 /// Makes an error of any rank the error of all ranks (the lowest failing rank's); collective.

@@ -374,8 +374,9 @@ fn check_keys(table: &toml::Table, file: &Path) -> Result<()> {
         }
     }
     if let Some(toml::Value::Table(holdout)) = table.get("data").and_then(|d| d.get("holdout"))
-        && let Some(key) = holdout.keys().find(|k| !["every", "offset"].contains(&k.as_str())) {
-            return unknown("[data] holdout", key, &["every", "offset"]);
-        }
+        && let Some(key) = holdout.keys().find(|k| !["every", "offset"].contains(&k.as_str()))
+    {
+        return unknown("[data] holdout", key, &["every", "offset"]);
+    }
     Ok(())
 }

@@ -30,14 +30,22 @@ pub fn syrk_lower(g: MatMut<'_, f64>, a: MatRef<'_, f64>) {
 
 /// Thin SVD a = U diag(s) Vᵀ, s descending.
 pub fn thin_svd(a: MatRef<'_, f64>) -> Result<(Mat<f64>, Vec<f64>, Mat<f64>)> {
-    let svd = a.thin_svd().map_err(|_| Error::NotConverged { what: "singular value decomposition".into(), reached: f64::NAN, wanted: f64::EPSILON })?;
+    let svd = a.thin_svd().map_err(|_| Error::NotConverged {
+        what: "singular value decomposition".into(),
+        reached: f64::NAN,
+        wanted: f64::EPSILON,
+    })?;
     let s = svd.S().column_vector().iter().copied().collect();
     Ok((svd.U().to_owned(), s, svd.V().to_owned()))
 }
 
 /// Eigenvalues (descending) and vectors of a symmetric matrix (lower triangle read).
 pub fn symmetric_eigen(a: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>)> {
-    let e = a.self_adjoint_eigen(Side::Lower).map_err(|_| Error::NotConverged { what: "symmetric eigenvalue problem".into(), reached: f64::NAN, wanted: f64::EPSILON })?;
+    let e = a.self_adjoint_eigen(Side::Lower).map_err(|_| Error::NotConverged {
+        what: "symmetric eigenvalue problem".into(),
+        reached: f64::NAN,
+        wanted: f64::EPSILON,
+    })?;
     let n = a.nrows();
     let values: Vec<f64> = (0..n).map(|i| e.S().column_vector()[n - 1 - i]).collect();
     let vectors = Mat::from_fn(n, n, |i, j| e.U()[(i, n - 1 - j)]);
@@ -53,11 +61,13 @@ pub fn qr_r(a: MatRef<'_, f64>) -> Mat<f64> {
 pub fn cholesky(a: MatRef<'_, f64>, what: &str) -> Result<Mat<f64>> {
     match a.llt(Side::Lower) {
         Ok(f) => Ok(f.L().to_owned()),
-        Err(faer::linalg::cholesky::llt::factor::LltError::NonPositivePivot { index }) => Err(Error::NotPositiveDefinite {
-            what: what.to_string(),
-            pivot: index,
-            mend: "check for duplicate rows or a wrong inner product".into(),
-        }),
+        Err(faer::linalg::cholesky::llt::factor::LltError::NonPositivePivot { index }) => {
+            Err(Error::NotPositiveDefinite {
+                what: what.to_string(),
+                pivot: index,
+                mend: "check for duplicate rows or a wrong inner product".into(),
+            })
+        }
     }
 }
 

@@ -10,7 +10,12 @@ use faer::Mat;
 ///
 /// Returns the new basis and which columns were kept. Collective.
 /// Reference: Giraud, Langou, Rozloznik, van den Eshof, Numer. Math. 101 (2005) 87.
-pub fn gram_schmidt(basis: Option<&TallMatrix>, columns: &TallMatrix, m: &InnerProduct, tolerance: f64) -> Result<(TallMatrix, Vec<usize>)> {
+pub fn gram_schmidt(
+    basis: Option<&TallMatrix>,
+    columns: &TallMatrix,
+    m: &InnerProduct,
+    tolerance: f64,
+) -> Result<(TallMatrix, Vec<usize>)> {
     let layout = columns.layout();
     let n_local = columns.local().nrows();
     let n_old = basis.map_or(0, TallMatrix::n_columns);

@@ -39,7 +39,11 @@ impl InnerProduct {
                 format!("{n_local} x {n_local}"),
             )),
             InnerProduct::Sparse(m) => match sparse::asymmetry(m) {
-                Some((i, j)) => Err(Error::argument("inner product", format!("entries ({i}, {j}) and ({j}, {i}) that differ"), "a symmetric matrix")),
+                Some((i, j)) => Err(Error::argument(
+                    "inner product",
+                    format!("entries ({i}, {j}) and ({j}, {i}) that differ"),
+                    "a symmetric matrix",
+                )),
                 None => Ok(()),
             },
         }

@@ -63,3 +63,30 @@ pub fn with_faer<T>(m: &CsMat<f64>, f: impl FnOnce(SparseColMatRef<'_, usize, f6
     let pattern = SymbolicSparseColMatRef::new_checked(m.rows(), m.cols(), &pointers, None, m.indices());
     f(SparseColMatRef::new(pattern, m.data()))
 }
+
+/// The part of a symmetric matrix that the owner of the rows `owned` adds to an inner product: the rows and columns it
+/// touches (ascending), and the matrix on them. Over ranges that cover all rows, the parts sum to the matrix.
+///
+/// An entry (i, j) belongs to the owner of min(i, j). O(entries of the rows); no communication.
+pub fn additive_part(m: &CsMat<f64>, owned: std::ops::Range<usize>) -> (Vec<usize>, CsMat<f64>) {
+    let mut triplets = Vec::new();
+    let mut rows: Vec<usize> = owned.clone().collect();
+    for i in owned {
+        for (j, v) in m.outer_view(i).iter().flat_map(|row| row.iter()).filter(|(j, _)| *j >= i) {
+            rows.push(j);
+            triplets.push((i, j, *v));
+            if j > i {
+                triplets.push((j, i, *v));
+            }
+        }
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    let mut part = TriMat::new((rows.len(), rows.len()));
+    for (i, j, v) in triplets {
+        if let (Ok(i), Ok(j)) = (rows.binary_search(&i), rows.binary_search(&j)) {
+            part.add_triplet(i, j, v);
+        }
+    }
+    (rows, part.to_csr())
+}

@@ -34,8 +34,7 @@ impl Layout {
         let per_block = (BLOCK_ROWS / dofs_per_entity.max(1)).max(1);
         let n_blocks = n_entities.div_ceil(per_block);
         let size = comm.size();
-        let offsets =
-            (0..=size).map(|r| (n_blocks * r / size * per_block).min(n_entities) * dofs_per_entity).collect();
+        let offsets = (0..=size).map(|r| (n_blocks * r / size * per_block).min(n_entities) * dofs_per_entity).collect();
         Arc::new(Layout { comm, offsets })
     }
 
@@ -217,6 +216,21 @@ impl TallMatrix {
         self.comm().all_sum(&mut values);
         values
     }
+}
+
+/// Rows that ranks hold, put together on every rank: row i of `local` is row `rows[i]` of the result. Where several ranks
+/// hold a row, the lowest one's counts. Collective.
+pub fn gather_rows(comm: &dyn Communicator, rows: &[usize], local: MatRef<'_, f64>, n_rows: usize) -> Mat<f64> {
+    let mut packed: Vec<f64> = rows.iter().map(|r| *r as f64).collect();
+    local.col_iter().for_each(|column| packed.extend(column.iter()));
+    let mut all = Mat::zeros(n_rows, local.ncols());
+    for part in comm.all_gather(&packed).iter().rev() {
+        let n = part.len() / (local.ncols() + 1);
+        for (i, row) in part[..n].iter().enumerate() {
+            (0..local.ncols()).for_each(|j| all[(*row as usize, j)] = part[(j + 1) * n + i]);
+        }
+    }
+    all
 }
 
 /// AᵀB of the local rows, blocks added in order.

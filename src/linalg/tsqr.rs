@@ -27,7 +27,10 @@ pub fn tsqr_of_rows(local: MatRef<'_, f64>, comm: &dyn Communicator) -> Mat<f64>
         .map(|b| dense::qr_r(local.subrows(b * rows, rows.min(local.nrows() - b * rows))))
         .collect();
     while level.len() > 1 {
-        level = level.par_chunks(2).map(|pair| if pair.len() == 2 { stack_r(&pair[0], &pair[1]) } else { pair[0].clone() }).collect();
+        level = level
+            .par_chunks(2)
+            .map(|pair| if pair.len() == 2 { stack_r(&pair[0], &pair[1]) } else { pair[0].clone() })
+            .collect();
     }
     let r = level.pop().unwrap_or_else(|| Mat::zeros(0, n));
     let flat: Vec<f64> = (0..r.nrows()).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| r[(i, j)]).collect();
@@ -46,8 +49,13 @@ pub fn tsqr_of_rows(local: MatRef<'_, f64>, comm: &dyn Communicator) -> Mat<f64>
 
 /// R of two stacked factors.
 fn stack_r(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
-    let stacked = Mat::from_fn(a.nrows() + b.nrows(), a.ncols(), |i, j| {
-        if i < a.nrows() { a[(i, j)] } else { b[(i - a.nrows(), j)] }
-    });
+    let stacked =
+        Mat::from_fn(
+            a.nrows() + b.nrows(),
+            a.ncols(),
+            |i, j| {
+                if i < a.nrows() { a[(i, j)] } else { b[(i - a.nrows(), j)] }
+            },
+        );
     dense::qr_r(stacked.as_ref())
 }

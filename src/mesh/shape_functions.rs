@@ -46,6 +46,8 @@ impl Sub for Dual {
 
 impl Mul for Dual {
     type Output = Dual;
+    // The product rule is a sum.
+    #[allow(clippy::suspicious_arithmetic_impl)]
     fn mul(self, b: Dual) -> Dual {
         let gradient = std::array::from_fn(|k| self.gradient[k] * b.value + self.value * b.gradient[k]);
         Dual { value: self.value * b.value, gradient }

@@ -1,3 +1,4 @@
 //! One recipe per kind of model.
 
+pub mod calibration;
 pub mod pod_regression;

@@ -1,24 +1,28 @@
 //! POD of each field, Gaussian processes for the coefficients, calibration by cross-validation.
 
+use super::calibration::{Coordinates, FOLDS, cross_validate};
 use crate::algorithms::conformal::{conformal_factor, normal_quantile};
 use crate::algorithms::gaussian_process::{GpOptions, gaussian_process};
 use crate::algorithms::gaussian_process_groups::{cross_validation, grouped_gaussian_processes};
-use crate::algorithms::pod::{Pod, PodOptions, pod, subtract};
+use crate::algorithms::pod::{Algorithm, PodOptions, Truncation, few_of_many, pod, subtract};
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
 use crate::linalg::inner_product::InnerProduct;
-use crate::linalg::tall::TallMatrix;
+use crate::linalg::tall::{TallMatrix, gather_rows};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
 use faer::{Mat, MatRef};
 
-/// Folds of the cross-validation that calibrates intervals and indicator.
-const FOLDS: usize = 12;
+/// Entries of a field whose held-out errors calibrate its intervals, at most; spread evenly over the field.
+const CALIBRATION_ROWS: usize = 20_000;
 
 /// The snapshots of one field and the inner product they are measured in.
 pub struct FieldSnapshots {
     pub info: FieldInfo,
+    /// [n_dofs, n], shared out over ranks.
     pub snapshots: TallMatrix,
     pub inner_product: InnerProduct,
+    /// Entry of the field that each local row is; interface rows may be on several ranks. `None`: rows of the layout.
+    pub rows: Option<Vec<usize>>,
 }
 
 /// Options of [`pod_regression`].
@@ -32,7 +36,8 @@ pub struct Options {
 
 /// Fits POD + GP: `inputs` [n, d], each field [n_dofs, n], `scalars` [n, n_scalars].
 ///
-/// Intervals and the indicator are scaled by residuals of held-out folds. Errors: fewer than 3 samples, and those of
+/// Intervals and the indicator are scaled by the errors of models built without a fold of the samples. The model is
+/// whole on every rank. Collective. Errors: fewer than 3 samples, and those of
 /// [`pod`] and the Gaussian processes. Cost: the POD and about FOLDS + 1 fits of the processes.
 pub fn pod_regression(
     inputs: &Table,
@@ -53,9 +58,13 @@ pub fn pod_regression(
     for (k, name) in scalars.names.iter().enumerate() {
         let y = Mat::from_fn(n, 1, |i, _| scalars.row(i)[k]);
         let process = gaussian_process(x.as_ref(), y.as_ref(), None, &options.regression)?;
-        let loo = process.leave_one_out();
-        let scores: Vec<f64> =
-            (0..n).filter(|&i| loo.std[(i, 0)] > 0.0).map(|i| loo.residuals[(i, 0)].abs() / loo.std[(i, 0)]).collect();
+        let groups = [(vec![0], process)];
+        let held_out = cross_validation(x.as_ref(), y.as_ref(), None, &groups, &options.regression, FOLDS.min(n))?;
+        let [(_, process)] = groups;
+        let scores: Vec<f64> = (0..n)
+            .filter(|&i| held_out.std[(i, 0)] > 0.0)
+            .map(|i| held_out.residuals[(i, 0)].abs() / held_out.std[(i, 0)])
+            .collect();
         let interval_factor = factor(&scores, options.confidence)?;
         models.push(ScalarModel { name: name.clone(), process, interval_factor });
     }
@@ -79,84 +88,114 @@ fn factor(scores: &[f64], confidence: f64) -> Result<f64> {
     if scores.is_empty() { Ok(normal_quantile(confidence)) } else { conformal_factor(scores, confidence) }
 }
 
+/// The POD that calibration works in: all modes that matter, of which the model keeps the leading ones.
+fn wide(options: &PodOptions, n: usize) -> PodOptions {
+    let truncation = match (options.algorithm, options.truncation) {
+        (_, Truncation::Tolerance(t)) => Truncation::Tolerance(t / 50.0),
+        (Algorithm::Randomized, modes) => modes,
+        (Algorithm::Auto, Truncation::Modes(k)) if few_of_many(k, n) => Truncation::Modes(k),
+        _ => Truncation::Tolerance(0.0),
+    };
+    PodOptions { truncation, ..options.clone() }
+}
+
+fn column(m: MatRef<'_, f64>, j: usize) -> Vec<f64> {
+    m.col(j).iter().copied().collect()
+}
+
+fn square(v: &[f64]) -> f64 {
+    v.iter().map(|v| v * v).sum()
+}
+
 fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Result<ReducedField> {
-    let FieldSnapshots { info, snapshots, inner_product } = field;
-    let n = snapshots.n_columns();
-    let Pod { basis, singular_values, mean, coefficients, .. } = pod(&snapshots, &inner_product, &options.pod)?;
-    let centred = match &mean {
+    let FieldSnapshots { info, snapshots, inner_product, rows } = field;
+    let (n, layout) = (snapshots.n_columns(), snapshots.layout().clone());
+    let (comm, n_dofs) = (layout.comm().clone(), info.n_dofs());
+    let rows = rows.unwrap_or_else(|| layout.local_range().collect());
+    let all = pod(&snapshots, &inner_product, &wide(&options.pod, n))?;
+    let r = all.count(options.pod.truncation);
+    let centred = match &all.mean {
         Some(mean) => subtract(&snapshots, mean)?,
         None => snapshots,
     };
-    let residual = centred.local() - basis.mul_small(coefficients.as_ref()).local();
-    let residual_variance: Vec<f64> =
-        (0..residual.nrows()).map(|i| (0..n).map(|s| residual[(i, s)].powi(2)).sum::<f64>() / n as f64).collect();
-    let residual = TallMatrix::new(centred.layout().clone(), residual)?;
-    let residual_square = inner_product.norms(&residual).iter().map(|v| v * v).sum::<f64>() / n as f64;
-    let (mean_coefficients, mean_square) = match &mean {
-        None => (vec![0.0; basis.n_columns()], 0.0),
+    let basis = TallMatrix::new(layout.clone(), all.basis.local().subcols(0, r).to_owned())?;
+    let c = all.coefficients.as_ref();
+    let residual = centred.local() - basis.mul_small(c.subrows(0, r)).local();
+    let missed: Vec<f64> =
+        (0..residual.nrows()).map(|i| residual.row(i).iter().map(|e| e * e).sum::<f64>() / n as f64).collect();
+    let missed_norms = inner_product.norms(&TallMatrix::new(layout.clone(), residual)?);
+    // (V, mean) in all modes, and (mean, mean).
+    let (mean_all, mean_square) = match &all.mean {
+        None => (vec![0.0; c.nrows()], 0.0),
         Some(m) => {
-            let m = TallMatrix::new(centred.layout().clone(), Mat::from_fn(m.len(), 1, |i, _| m[i]))?;
-            let c = inner_product.cross(&basis, &m);
-            ((0..c.nrows()).map(|i| c[(i, 0)]).collect(), inner_product.norms(&m)[0].powi(2))
+            let m = TallMatrix::new(layout.clone(), Mat::from_fn(m.len(), 1, |i, _| m[i]))?;
+            let v = inner_product.cross(&all.basis, &m);
+            (column(v.as_ref(), 0), inner_product.norms(&m)[0].powi(2))
         }
     };
-    let y = coefficients.transpose().to_owned();
-    let (groups, held_out) = if y.ncols() == 0 {
-        (Vec::new(), None)
-    } else {
-        let groups = grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)?;
-        let folds = cross_validation(x, y.as_ref(), None, &groups, &options.regression, FOLDS.min(n))?;
-        (groups, Some(folds))
-    };
+    let y = c.subrows(0, r).transpose().to_owned();
+    let groups =
+        if r == 0 { Vec::new() } else { grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)? };
+
+    let whole = |local: MatRef<'_, f64>| gather_rows(comm.as_ref(), &rows, local, n_dofs);
+    let as_column = |v: &[f64]| column(whole(Mat::from_fn(v.len(), 1, |i, _| v[i]).as_ref()).as_ref(), 0);
     let mut reduced = ReducedField {
-        info,
-        basis: basis.into_local(),
-        mean,
-        mean_coefficients,
+        basis: whole(basis.local()),
+        mean: all.mean.as_deref().map(as_column),
+        mean_coefficients: mean_all[..r].to_vec(),
         mean_square,
-        residual_variance,
-        residual_square,
-        singular_values,
+        residual_variance: as_column(&missed),
+        residual_square: square(&missed_norms) / n as f64,
+        singular_values: all.singular_values.clone(),
         groups,
         interval_factor: normal_quantile(options.confidence),
         indicator_factor: 1.0,
+        info,
     };
-    let Some(loo) = held_out else { return Ok(reduced) };
-    // Residual of sample s: what the modes miss, plus V times the residual of its coefficients.
-    let errors = residual.local() + reduced_product(&reduced, loo.residuals.as_ref());
-    let variances = Mat::from_fn(y.ncols(), n, |j, s| loo.std[(s, j)].powi(2));
-    let std = reduced.standard_deviation(variances.as_ref());
-    let scores: Vec<f64> = (0..n)
-        .flat_map(|s| {
-            errors
-                .col(s)
-                .iter()
-                .zip(std.col(s).iter())
-                .filter(|(_, d)| **d > 0.0)
-                .map(|(e, d)| e.abs() / d)
-                .collect::<Vec<_>>()
-        })
-        .collect();
+    if r == 0 {
+        return Ok(reduced);
+    }
+
+    let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
+    let (chosen, places): (Vec<usize>, Vec<usize>) =
+        rows.iter().enumerate().filter(|(_, g)| *g % stride == 0).map(|(l, g)| (l, g / stride)).unzip();
+    let some = |m: MatRef<'_, f64>| {
+        let local = Mat::from_fn(chosen.len(), m.ncols(), |i, j| m[(chosen[i], j)]);
+        gather_rows(comm.as_ref(), &places, local.as_ref(), n_dofs.div_ceil(stride))
+    };
+    let (basis, snapshots) = (some(all.basis.local()), some(centred.local()));
+    let held_out = cross_validate(
+        &Coordinates {
+            x,
+            c,
+            basis: basis.as_ref(),
+            snapshots: snapshots.as_ref(),
+            center: options.pod.center,
+            truncation: options.pod.truncation,
+            groups: &reduced.groups,
+            options: &options.regression,
+        },
+        FOLDS,
+    )?;
+    let pairs = (0..n).flat_map(|s| held_out.errors.col(s).iter().zip(held_out.std.col(s).iter()));
+    let scores: Vec<f64> = pairs.filter(|(_, d)| **d > 0.0).map(|(e, d)| e.abs() / d).collect();
     reduced.interval_factor = factor(&scores, options.confidence)?;
-    let norms = inner_product.norms(&TallMatrix::new(centred.layout().clone(), errors)?);
-    let ratios: Vec<f64> = (0..n)
-        .filter_map(|s| {
-            let c: Vec<f64> = (0..y.ncols()).map(|j| y[(s, j)] - loo.residuals[(s, j)]).collect();
-            let v: Vec<f64> = variances.col(s).iter().copied().collect();
-            let raw = reduced.raw_indicator(&c, &v);
-            let truth: f64 =
-                (0..y.ncols()).map(|j| y[(s, j)] * (y[(s, j)] + 2.0 * reduced.mean_coefficients[j])).sum::<f64>()
-                    + reduced.mean_square;
-            (raw > 0.0 && truth > 0.0).then(|| norms[s] / truth.sqrt() / raw)
-        })
-        .collect();
+
+    let mut ratios = Vec::new();
+    for s in 0..n {
+        let (truth, predicted) = (column(c, s), column(held_out.c.as_ref(), s));
+        // What all modes miss.
+        let beyond = (missed_norms[s].powi(2) - square(&truth[r..])).max(0.0);
+        let norm = |c: &[f64]| square(c) + 2.0 * c.iter().zip(&mean_all).map(|(c, m)| c * m).sum::<f64>() + mean_square;
+        let error: f64 = truth.iter().zip(&predicted).map(|(t, p)| (t - p).powi(2)).sum::<f64>() + beyond;
+        let size = norm(&truth) + beyond;
+        let raw = held_out.expected_square[s] / norm(&predicted).max(f64::MIN_POSITIVE);
+        if raw > 0.0 && size > 0.0 {
+            ratios.push(error / size / raw);
+        }
+    }
     if !ratios.is_empty() {
-        reduced.indicator_factor = (ratios.iter().map(|r| r * r).sum::<f64>() / ratios.len() as f64).sqrt();
+        reduced.indicator_factor = (ratios.iter().sum::<f64>() / ratios.len() as f64).sqrt();
     }
     Ok(reduced)
-}
-
-/// V Eᵀ for residuals E [n, n_modes].
-fn reduced_product(field: &ReducedField, residuals: MatRef<'_, f64>) -> Mat<f64> {
-    crate::linalg::tall::mul_rows(field.basis.as_ref(), residuals.transpose())
 }

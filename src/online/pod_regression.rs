@@ -67,7 +67,11 @@ pub struct Prediction {
 }
 
 /// Means and standard deviations [r, b] of grouped processes at points [b, d].
-pub fn evaluate(groups: &[(Vec<usize>, GaussianProcess)], n_outputs: usize, x: MatRef<'_, f64>) -> Result<(Mat<f64>, Mat<f64>)> {
+pub fn evaluate(
+    groups: &[(Vec<usize>, GaussianProcess)],
+    n_outputs: usize,
+    x: MatRef<'_, f64>,
+) -> Result<(Mat<f64>, Mat<f64>)> {
     let (mut mean, mut std) = (Mat::zeros(n_outputs, x.nrows()), Mat::zeros(n_outputs, x.nrows()));
     for (outputs, process) in groups {
         let (m, s) = process.predict(x)?;
@@ -150,7 +154,9 @@ impl PodRegression {
             scalars: vec![0.0; b * self.scalars.len()],
             scalars_std: vec![0.0; b * self.scalars.len()],
             scalars_interval: vec![0.0; b * self.scalars.len()],
-            flags: (0..b).map(|i| u8::from(!self.inputs.contains(&x.row(i).iter().copied().collect::<Vec<_>>()))).collect(),
+            flags: (0..b)
+                .map(|i| u8::from(!self.inputs.contains(&x.row(i).iter().copied().collect::<Vec<_>>())))
+                .collect(),
         };
         for field in &self.fields {
             let all = field.groups.iter().map(|(o, _)| o.len()).sum();

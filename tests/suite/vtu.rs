@@ -6,8 +6,11 @@ use kolmo::mesh::{CellBlock, CellType, Mesh};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Name -> (attributes, bytes) of every array of a file with raw appended data, headers UInt64.
-fn read(path: &Path) -> (String, BTreeMap<String, (BTreeMap<String, String>, Vec<u8>)>) {
+/// Name -> (attributes, bytes).
+type Arrays = BTreeMap<String, (BTreeMap<String, String>, Vec<u8>)>;
+
+/// The head and every array of a file with raw appended data, headers UInt64.
+fn read(path: &Path) -> (String, Arrays) {
     let bytes = std::fs::read(path).unwrap();
     let mark = b"<AppendedData encoding=\"raw\">";
     let at = bytes.windows(mark.len()).position(|w| w == mark).unwrap();

@@ -1,0 +1,130 @@
+//! Calibration of a POD + GP model on samples that its parts have not seen.
+
+use crate::algorithms::gaussian_process::GpOptions;
+use crate::algorithms::gaussian_process_groups::refit;
+use crate::algorithms::pod::{Truncation, count};
+use crate::error::Result;
+use crate::linalg::dense;
+use crate::online::pod_regression::{Groups, evaluate};
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
+
+/// Folds of the cross-validation.
+pub const FOLDS: usize = 12;
+
+/// A field in the coordinates of a basis that holds (almost) all of its snapshots.
+pub struct Coordinates<'a> {
+    /// Inputs [n, d].
+    pub x: MatRef<'a, f64>,
+    /// Coefficients of the centred snapshots in that basis [k, n].
+    pub c: MatRef<'a, f64>,
+    /// Some rows of the basis [rows, k], and of the centred snapshots [rows, n].
+    pub basis: MatRef<'a, f64>,
+    pub snapshots: MatRef<'a, f64>,
+    /// Whether the mean of the training samples is subtracted.
+    pub center: bool,
+    pub truncation: Truncation,
+    /// The model's processes: their kernels, means and groups are kept, all else is fitted again.
+    pub groups: &'a Groups,
+    pub options: &'a GpOptions,
+}
+
+/// Predictions of samples by models that were built without them.
+pub struct HeldOut {
+    /// Predicted coordinates [k, n].
+    pub c: Mat<f64>,
+    /// Errors (truth - prediction) and standard deviations on the rows [rows, n].
+    pub errors: Mat<f64>,
+    pub std: Mat<f64>,
+    /// Mean square error that the model itself expects, in the norm of the basis [n].
+    pub expected_square: Vec<f64>,
+}
+
+struct Fold {
+    samples: Vec<usize>,
+    c: Mat<f64>,
+    variances: Mat<f64>,
+    expected_square: Vec<f64>,
+}
+
+/// Predicts each sample by POD and processes that were built again without its fold; the fold of sample i is
+/// i modulo `n_folds`.
+///
+/// In coordinates c of an orthonormal basis, the POD of the snapshots that remain is an SVD of k x n numbers, so a fold
+/// costs no pass over the degrees of freedom. Unlike scores of the coefficients in the basis of all samples, these see
+/// the directions that the snapshots that remain do not span. Not collective; the same on any number of threads.
+pub fn cross_validate(field: &Coordinates<'_>, n_folds: usize) -> Result<HeldOut> {
+    let (k, n) = (field.c.nrows(), field.c.ncols());
+    let folds: Result<Vec<Fold>> = (0..n_folds.min(n)).into_par_iter().map(|f| one(field, f, n_folds.min(n))).collect();
+    let rows = field.basis.nrows();
+    let mut out = HeldOut {
+        c: Mat::zeros(k, n),
+        errors: Mat::zeros(rows, n),
+        std: Mat::zeros(rows, n),
+        expected_square: vec![0.0; n],
+    };
+    for fold in folds? {
+        for (j, &s) in fold.samples.iter().enumerate() {
+            out.c.col_mut(s).copy_from(fold.c.col(j));
+            (0..rows).for_each(|i| out.std[(i, s)] = fold.variances[(i, j)].max(0.0).sqrt());
+            out.expected_square[s] = fold.expected_square[j];
+        }
+    }
+    let predicted = dense::mul(field.basis, out.c.as_ref());
+    out.errors = field.snapshots - predicted;
+    Ok(out)
+}
+
+fn pick(a: MatRef<'_, f64>, columns: &[usize]) -> Mat<f64> {
+    Mat::from_fn(a.nrows(), columns.len(), |i, j| a[(i, columns[j])])
+}
+
+fn squares(a: MatRef<'_, f64>) -> Mat<f64> {
+    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)] * a[(i, j)])
+}
+
+fn one(field: &Coordinates<'_>, fold: usize, n_folds: usize) -> Result<Fold> {
+    let (test, train): (Vec<usize>, Vec<usize>) = (0..field.c.ncols()).partition(|i| i % n_folds == fold);
+    let (k, n) = (field.c.nrows(), train.len());
+    let mut c = pick(field.c, &train);
+    let mean: Vec<f64> = match field.center {
+        true => (0..k).map(|i| c.row(i).iter().sum::<f64>() / n as f64).collect(),
+        false => vec![0.0; k],
+    };
+    c.col_iter_mut().for_each(|column| column.iter_mut().zip(&mean).for_each(|(c, m)| *c -= m));
+    let (u, sigma, _) = dense::thin_svd(c.as_ref())?;
+    let total: f64 = sigma.iter().map(|s| s * s).sum();
+    let rank = sigma.iter().take_while(|s| **s > 64.0 * f64::EPSILON * sigma[0]).count();
+    let outputs: usize = field.groups.iter().map(|(o, _)| o.len()).sum();
+    let r = count(&sigma, rank, field.truncation, total).min(outputs);
+    let u = u.subcols(0, r);
+    let a = dense::mul(u.transpose(), c.as_ref());
+
+    let x_of = |rows: &[usize]| Mat::from_fn(rows.len(), field.x.ncols(), |i, j| field.x[(rows[i], j)]);
+    let (x_train, x_test) = (x_of(&train), x_of(&test));
+    let mut groups = Groups::new();
+    for (outputs, process) in field.groups {
+        let outputs: Vec<usize> = outputs.iter().copied().filter(|o| *o < r).collect();
+        if !outputs.is_empty() {
+            let y = Mat::from_fn(n, outputs.len(), |i, j| a[(outputs[j], i)]);
+            let again = refit(process, x_train.as_ref(), y.as_ref(), None, field.options)?;
+            groups.push((outputs, again));
+        }
+    }
+    let (value, std) = evaluate(&groups, r, x_test.as_ref())?;
+    let variance = squares(std.as_ref());
+
+    let basis = dense::mul(field.basis, u);
+    let missed = pick(field.snapshots, &train) - dense::mul(field.basis, dense::mul(u, a.as_ref()).as_ref());
+    let shift: Vec<f64> = (0..basis.nrows()).map(|i| (0..k).map(|j| field.basis[(i, j)] * mean[j]).sum()).collect();
+    let residual: Vec<f64> = (0..basis.nrows())
+        .map(|i| missed.row(i).iter().map(|e| (e - shift[i]).powi(2)).sum::<f64>() / n as f64)
+        .collect();
+    let mut variances = dense::mul(squares(basis.as_ref()).as_ref(), variance.as_ref());
+    variances.col_iter_mut().for_each(|column| column.iter_mut().zip(&residual).for_each(|(v, r)| *v += r));
+    let tail: f64 = sigma[r..].iter().map(|s| s * s).sum::<f64>() / n as f64;
+    let mut c = dense::mul(u, value.as_ref());
+    c.col_iter_mut().for_each(|column| column.iter_mut().zip(&mean).for_each(|(c, m)| *c += m));
+    let expected_square = variance.col_iter().map(|v| v.iter().sum::<f64>() + tail).collect();
+    Ok(Fold { samples: test, c, variances, expected_square })
+}
