@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::linalg::dense;
-use crate::linalg::inner_product::{InnerProduct, orthonormality, orthonormalize, scale_rows, square_roots};
+use crate::linalg::inner_product::{InnerProduct, orthonormality, orthonormalize, square_roots};
 use crate::linalg::randomized_svd::randomized_svd;
 use crate::linalg::tall::TallMatrix;
-use crate::linalg::tsqr::{tsqr, tsqr_of_rows};
+use crate::linalg::tsqr::{tsqr, weighted_tsqr};
 use faer::{Mat, MatRef};
 
 /// How many modes are kept.
@@ -214,7 +214,7 @@ fn by_tsqr<'a>(y: &'a TallMatrix, m: &InnerProduct) -> Result<Decomposition<'a>>
     let floor = n_rows.max(y.n_columns()) as f64 * f64::EPSILON;
     let r = match m {
         InnerProduct::Euclidean | InnerProduct::Sparse(_) => tsqr(y),
-        InnerProduct::Diagonal(w) => tsqr_of_rows(scale_rows(y.local(), &square_roots(w)).as_ref(), y.comm()),
+        InnerProduct::Diagonal(w) => weighted_tsqr(y, Some(&square_roots(w))),
     };
     let (_, sigma, z) = dense::thin_svd(r.as_ref())?;
     // eps sigma_1 is what a backward stable factorisation can tell from zero; sqrt(n) covers the sums over rows.

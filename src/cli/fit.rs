@@ -13,7 +13,7 @@ use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::{Provenance, write};
 use kolmo::linalg::inner_product::InnerProduct;
-use kolmo::linalg::sparse::additive_part;
+use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix};
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
 use kolmo::online::PodRegression;
@@ -90,29 +90,23 @@ fn snapshots_of(
 ) -> Result<FieldSnapshots> {
     let even = Layout::even(info.n_entities, info.n_components, comm.clone());
     let owned = even.local_range();
-    let (layout, part, held) = match product {
+    let (layout, product) = match product {
         InnerProduct::Sparse(m) if comm.size() > 1 => {
-            let (held, part) = additive_part(&m, owned);
-            let mut offsets = vec![0];
-            for n in comm.all_gather(&[held.len() as f64]) {
-                offsets.push(offsets[offsets.len() - 1] + n[0] as usize);
-            }
-            (Layout::from_offsets(offsets, comm.clone())?, InnerProduct::Sparse(part), Some(held))
+            let (ghosts, part) = owned_part(&m, owned);
+            (even.with_ghosts(ghosts)?, InnerProduct::Sparse(part))
         }
-        InnerProduct::Diagonal(w) => (even, InnerProduct::Diagonal(w[owned].to_vec()), None),
-        product => (even, product, None),
+        InnerProduct::Diagonal(w) => (even, InnerProduct::Diagonal(w[owned].to_vec())),
+        product => (even, product),
     };
-    let local = match held.as_deref() {
-        None => samples.source.read(&info, rows, layout.local_range()),
-        Some([]) => Ok(Mat::zeros(0, rows.len())),
-        Some(held) => {
-            let first = held[0];
-            let all = samples.source.read(&info, rows, first..held[held.len() - 1] + 1);
-            all.map(|all| Mat::from_fn(held.len(), rows.len(), |i, j| all[(held[i] - first, j)]))
-        }
-    };
+    let held = layout.rows();
+    let first = held.first().copied().unwrap_or(0);
+    let range = first..held.last().map_or(first, |last| last + 1);
+    let local = samples.source.read(&info, rows, range.clone()).map(|all| match held.len() == range.len() {
+        true => all,
+        false => Mat::from_fn(held.len(), rows.len(), |i, j| all[(held[i] - first, j)]),
+    });
     let local = agree(comm.as_ref(), local)?;
-    Ok(FieldSnapshots { snapshots: TallMatrix::new(layout, local)?, inner_product: part, rows: held, info })
+    Ok(FieldSnapshots { snapshots: TallMatrix::new(layout, local)?, inner_product: product, rows: None, info })
 }
 
 /// Fits the samples `rows` of a study.

@@ -1,13 +1,14 @@
 //! Inner products of fields: Euclidean, diagonal, sparse and additive per sub-domain.
 
+use super::block_tree::sum_blocks;
 use super::dense;
 use super::sparse;
-use super::tall::{TallMatrix, all_sum, tr_mul_local};
-use super::tsqr::{tsqr, tsqr_of_rows};
+use super::tall::{TallMatrix, symmetric};
+use super::tsqr::{tsqr, weighted_tsqr};
 use crate::error::{Error, Result};
 use faer::{Mat, MatRef};
-use rayon::prelude::*;
 use sprs::CsMat;
+use std::ops::Range;
 
 /// (u, v) = uᵀ M v.
 #[derive(Debug, Clone)]
@@ -16,8 +17,10 @@ pub enum InnerProduct {
     Euclidean,
     /// M = diag(w), the weights of the local rows, w >= 0.
     Diagonal(Vec<f64>),
-    /// Symmetric positive definite. Each rank holds the matrix integrated over its own cells, with the interface rows on
-    /// both sides: (u, v) is then a sum of local products, one reduction and no halo exchange.
+    /// Symmetric positive definite, between the rows that a rank holds. (u, v) is the sum over ranks of uᵀMv of the local
+    /// matrices, one reduction and no halo exchange. Either each rank holds the rows of the matrix that it owns, with the
+    /// columns they touch as ghosts (whose rows are empty); or the matrix integrated over its own cells, with the
+    /// interface rows on both sides and counted on both.
     Sparse(CsMat<f64>),
 }
 
@@ -49,31 +52,45 @@ impl InnerProduct {
         }
     }
 
-    /// M X on the local rows.
-    pub fn apply(&self, x: MatRef<'_, f64>) -> Mat<f64> {
+    /// Rows `rows` of M X (local numbers).
+    fn apply_rows(&self, x: MatRef<'_, f64>, rows: Range<usize>) -> Mat<f64> {
         match self {
-            InnerProduct::Euclidean => x.to_owned(),
-            InnerProduct::Diagonal(w) => scale_rows(x, w),
-            InnerProduct::Sparse(m) => sparse::mul(m, x),
+            InnerProduct::Sparse(m) => sparse::mul_rows(m, x, rows),
+            InnerProduct::Euclidean => x.subrows(rows.start, rows.len()).to_owned(),
+            InnerProduct::Diagonal(w) => {
+                let mut block = x.subrows(rows.start, rows.len()).to_owned();
+                dense::scale_rows(block.as_mut(), &w[rows]);
+                block
+            }
         }
     }
 
-    /// AᵀMB, the same on all ranks. Collective.
+    /// AᵀMB, the same on all ranks. One pass over A and B. Collective.
     pub fn cross(&self, a: &TallMatrix, b: &TallMatrix) -> Mat<f64> {
-        let local = match self {
-            InnerProduct::Euclidean => tr_mul_local(a.local(), b.local()),
-            _ => tr_mul_local(a.local(), self.apply(b.local()).as_ref()),
-        };
-        all_sum(a.comm(), local)
+        sum_blocks(a.layout(), (a.n_columns(), b.n_columns()), |rows| {
+            let left = a.local().subrows(rows.start, rows.len()).transpose();
+            match self {
+                InnerProduct::Euclidean => dense::mul(left, b.local().subrows(rows.start, rows.len())),
+                _ => dense::mul(left, self.apply_rows(b.local(), rows).as_ref()),
+            }
+        })
     }
 
-    /// XᵀMX, symmetric. Collective.
+    /// XᵀMX, symmetric. One pass over X. Collective.
     pub fn gram(&self, x: &TallMatrix) -> Mat<f64> {
+        let n = x.n_columns();
         match self {
             InnerProduct::Euclidean => x.gram(),
-            _ => {
+            InnerProduct::Diagonal(w) => symmetric(sum_blocks(x.layout(), (n, n), |rows| {
+                let mut block = x.local().subrows(rows.start, rows.len()).to_owned();
+                dense::scale_rows(block.as_mut(), &square_roots(&w[rows]));
+                let mut g = Mat::zeros(n, n);
+                dense::syrk_lower(g.as_mut(), block.as_ref());
+                g
+            })),
+            InnerProduct::Sparse(_) => {
                 let g = self.cross(x, x);
-                Mat::from_fn(g.nrows(), g.ncols(), |i, j| 0.5 * (g[(i, j)] + g[(j, i)]))
+                Mat::from_fn(n, n, |i, j| 0.5 * (g[(i, j)] + g[(j, i)]))
             }
         }
     }
@@ -83,22 +100,15 @@ impl InnerProduct {
         if let InnerProduct::Euclidean = self {
             return x.norms();
         }
-        let mx = self.apply(x.local());
-        let mut squares: Vec<f64> = (0..x.n_columns())
-            .map(|j| x.local().col(j).iter().zip(mx.col(j).iter()).map(|(a, b)| a * b).sum())
-            .collect();
-        x.comm().all_sum(&mut squares);
-        squares.into_iter().map(|s| s.max(0.0).sqrt()).collect()
+        let n = x.n_columns();
+        let squares = sum_blocks(x.layout(), (n, 1), |rows| {
+            let local = x.local().subrows(rows.start, rows.len());
+            let applied = self.apply_rows(x.local(), rows);
+            let product = |j: usize| local.col(j).iter().zip(applied.col(j).iter()).map(|(a, b)| a * b).sum();
+            Mat::from_fn(n, 1, |j, _| product(j))
+        });
+        (0..n).map(|j| squares[(j, 0)].max(0.0).sqrt()).collect()
     }
-}
-
-/// diag(w) X, by columns in parallel.
-pub(crate) fn scale_rows(x: MatRef<'_, f64>, w: &[f64]) -> Mat<f64> {
-    let mut y = Mat::zeros(x.nrows(), x.ncols());
-    y.as_mut().par_col_iter_mut().enumerate().for_each(|(j, column)| {
-        column.iter_mut().zip(x.col(j).iter().zip(w)).for_each(|(y, (x, w))| *y = w * x);
-    });
-    y
 }
 
 /// max |VᵀMV - I|, measured. Collective.
@@ -120,10 +130,7 @@ pub fn orthonormality(v: &TallMatrix, m: &InnerProduct) -> f64 {
 pub fn orthonormalize(v: &TallMatrix, m: &InnerProduct) -> Result<TallMatrix> {
     match m {
         InnerProduct::Euclidean => Ok(divide(v, tsqr(v))),
-        InnerProduct::Diagonal(w) => {
-            let scaled = scale_rows(v.local(), &square_roots(w));
-            Ok(divide(v, tsqr_of_rows(scaled.as_ref(), v.comm())))
-        }
+        InnerProduct::Diagonal(w) => Ok(divide(v, weighted_tsqr(v, Some(&square_roots(w))))),
         InnerProduct::Sparse(_) => {
             let mut q = divide(v, tsqr(v));
             for _ in 0..2 {

@@ -1,7 +1,9 @@
 //! Dense and sparse linear algebra on tall matrices whose rows are shared out over ranks.
 
+mod block_tree;
 pub mod dense;
 pub mod gram_schmidt;
+pub mod householder;
 pub mod inner_product;
 pub mod quasi_newton;
 pub mod randomized_svd;

@@ -3,32 +3,48 @@
 use super::tall::BLOCK_ROWS;
 use crate::error::{Error, Result};
 use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
-use faer::{Mat, MatRef};
+use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 use sprs::{CsMat, TriMat};
+use std::ops::Range;
 
 /// M X, by rows of M in parallel; each row is summed in storage order.
 pub fn mul(m: &CsMat<f64>, x: MatRef<'_, f64>) -> Mat<f64> {
-    let rows = if m.is_csr() { m.view() } else { m.transpose_view() };
-    debug_assert!(m.is_csr() || m.rows() == m.cols(), "CSC is read as its transpose: symmetric matrices only");
     let mut y = Mat::zeros(m.rows(), x.ncols());
     if m.rows() > 0 && x.ncols() > 0 {
-        y.as_mut().par_row_chunks_mut(BLOCK_ROWS).enumerate().for_each(|(b, mut block)| {
-            for i in 0..block.nrows() {
-                let Some(row) = rows.outer_view(b * BLOCK_ROWS + i) else { continue };
-                for j in 0..x.ncols() {
-                    block[(i, j)] = row.iter().map(|(k, v)| v * x[(k, j)]).sum();
-                }
-            }
+        y.as_mut().par_row_chunks_mut(BLOCK_ROWS).enumerate().for_each(|(b, block)| {
+            mul_into(m, x, b * BLOCK_ROWS, block);
         });
     }
     y
 }
 
-/// First pair of entries whose difference exceeds 1e-10 of the larger diagonal entry.
+/// Rows `rows` of M X, sequential.
+pub fn mul_rows(m: &CsMat<f64>, x: MatRef<'_, f64>, rows: Range<usize>) -> Mat<f64> {
+    let mut y = Mat::zeros(rows.len(), x.ncols());
+    mul_into(m, x, rows.start, y.as_mut());
+    y
+}
+
+fn mul_into(m: &CsMat<f64>, x: MatRef<'_, f64>, first: usize, mut y: MatMut<'_, f64>) {
+    let rows = if m.is_csr() { m.view() } else { m.transpose_view() };
+    debug_assert!(m.is_csr() || m.rows() == m.cols(), "CSC is read as its transpose: symmetric matrices only");
+    for i in 0..y.nrows() {
+        let Some(row) = rows.outer_view(first + i) else { continue };
+        for j in 0..x.ncols() {
+            y[(i, j)] = row.iter().map(|(k, v)| v * x[(k, j)]).sum();
+        }
+    }
+}
+
+/// First pair of entries whose difference exceeds 1e-10 of the larger diagonal entry; empty rows (of ghosts) do not count.
 pub fn asymmetry(m: &CsMat<f64>) -> Option<(usize, usize)> {
     let diagonal: Vec<f64> = (0..m.rows()).map(|i| m.get(i, i).copied().unwrap_or(0.0).abs()).collect();
+    let empty = |j: usize| m.outer_view(j).is_none_or(|row| row.nnz() == 0);
     m.iter().find_map(|(v, (i, j))| {
+        if empty(j) {
+            return None;
+        }
         let other = m.get(j, i).copied().unwrap_or(0.0);
         ((v - other).abs() > 1e-10 * diagonal[i].max(diagonal[j])).then_some((i, j))
     })
@@ -64,29 +80,27 @@ pub fn with_faer<T>(m: &CsMat<f64>, f: impl FnOnce(SparseColMatRef<'_, usize, f6
     f(SparseColMatRef::new(pattern, m.data()))
 }
 
-/// The part of a symmetric matrix that the owner of the rows `owned` adds to an inner product: the rows and columns it
-/// touches (ascending), and the matrix on them. Over ranges that cover all rows, the parts sum to the matrix.
+/// The rows `owned` of a symmetric matrix for their owner: the other rows that they touch (ghosts, ascending), and the
+/// matrix between ghosts below, own rows and ghosts above, where ghosts have empty rows. Over ranges that cover all rows,
+/// the parts sum to the matrix.
 ///
-/// An entry (i, j) belongs to the owner of min(i, j). O(entries of the rows); no communication.
-pub fn additive_part(m: &CsMat<f64>, owned: std::ops::Range<usize>) -> (Vec<usize>, CsMat<f64>) {
-    let mut triplets = Vec::new();
-    let mut rows: Vec<usize> = owned.clone().collect();
-    for i in owned {
-        for (j, v) in m.outer_view(i).iter().flat_map(|row| row.iter()).filter(|(j, _)| *j >= i) {
-            rows.push(j);
-            triplets.push((i, j, *v));
-            if j > i {
-                triplets.push((j, i, *v));
-            }
-        }
+/// O(entries of the rows); no communication.
+pub fn owned_part(m: &CsMat<f64>, owned: Range<usize>) -> (Vec<usize>, CsMat<f64>) {
+    let row = |i: usize| m.outer_view(i);
+    let touched = owned.clone().filter_map(row).flat_map(|r| r.indices().to_vec());
+    let mut ghosts: Vec<usize> = touched.filter(|j| !owned.contains(j)).collect();
+    ghosts.sort_unstable();
+    ghosts.dedup();
+    let n_below = ghosts.partition_point(|g| *g < owned.start);
+    let local = |j: usize| match owned.contains(&j) {
+        true => n_below + j - owned.start,
+        // Ghosts above follow the own rows.
+        false => ghosts.partition_point(|g| *g < j) + if j < owned.start { 0 } else { owned.len() },
+    };
+    let n = ghosts.len() + owned.len();
+    let mut part = TriMat::new((n, n));
+    for i in owned.clone() {
+        row(i).iter().flat_map(|r| r.iter()).for_each(|(j, v)| part.add_triplet(local(i), local(j), *v));
     }
-    rows.sort_unstable();
-    rows.dedup();
-    let mut part = TriMat::new((rows.len(), rows.len()));
-    for (i, j, v) in triplets {
-        if let (Ok(i), Ok(j)) = (rows.binary_search(&i), rows.binary_search(&j)) {
-            part.add_triplet(i, j, v);
-        }
-    }
-    (rows, part.to_csr())
+    (ghosts, part.to_csr())
 }

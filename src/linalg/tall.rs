@@ -1,41 +1,49 @@
 //! Tall matrices: rows shared out over ranks, columns few.
 //!
-//! All sums over rows run over blocks of [`BLOCK_ROWS`] rows whose partial sums are added in block order, then over
-//! ranks in rank order: the number of threads never changes a bit, the number of ranks only the round-off.
+//! All sums over rows are taken over row blocks in one fixed tree ([`block_tree`](super::block_tree)): the number of
+//! threads never changes a bit, and neither does the number of ranks where they begin at blocks.
 
+use super::block_tree::sum_blocks;
 use super::dense;
 use crate::comm::{Communicator, SingleComm};
 use crate::error::{Error, Result};
-use faer::{Mat, MatRef};
+use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows in a block: the unit of threads, of partial sums and of distribution.
 pub const BLOCK_ROWS: usize = 8192;
-/// Blocks whose partial sums are held at a time; fixed, so that memory is bounded and the order of additions too.
-const WAVE: usize = 16;
 
-/// Who owns which rows: rank r owns rows `offsets[r]..offsets[r + 1]`.
+/// Who owns which rows: rank r owns rows `offsets[r]..offsets[r + 1]`, and may hold copies of rows of other ranks
+/// (ghosts) beside them, in ascending order: ghosts below, own rows, ghosts above.
 #[derive(Debug, Clone)]
 pub struct Layout {
     comm: Arc<dyn Communicator>,
     offsets: Vec<usize>,
+    block_rows: usize,
+    below: Vec<usize>,
+    above: Vec<usize>,
 }
 
 impl Layout {
-    /// All rows on one rank.
-    pub fn serial(n_rows: usize) -> Arc<Layout> {
-        Arc::new(Layout { comm: Arc::new(SingleComm), offsets: vec![0, n_rows] })
+    fn new(comm: Arc<dyn Communicator>, offsets: Vec<usize>, block_rows: usize) -> Layout {
+        Layout { comm, offsets, block_rows, below: Vec::new(), above: Vec::new() }
     }
 
-    /// Contiguous whole entities in blocks of [`BLOCK_ROWS`] rows, shared out evenly; ranks may be empty.
+    /// All rows on one rank.
+    pub fn serial(n_rows: usize) -> Arc<Layout> {
+        Arc::new(Layout::new(Arc::new(SingleComm), vec![0, n_rows], BLOCK_ROWS))
+    }
+
+    /// Contiguous whole entities in blocks of about [`BLOCK_ROWS`] rows, shared out evenly; ranks may be empty.
     pub fn even(n_entities: usize, dofs_per_entity: usize, comm: Arc<dyn Communicator>) -> Arc<Layout> {
-        let per_block = (BLOCK_ROWS / dofs_per_entity.max(1)).max(1);
+        let dofs = dofs_per_entity.max(1);
+        let per_block = (BLOCK_ROWS / dofs).max(1);
         let n_blocks = n_entities.div_ceil(per_block);
         let size = comm.size();
         let offsets = (0..=size).map(|r| (n_blocks * r / size * per_block).min(n_entities) * dofs_per_entity).collect();
-        Arc::new(Layout { comm, offsets })
+        Arc::new(Layout::new(comm, offsets, per_block * dofs))
     }
 
     /// Rows as told: `offsets` has one entry more than there are ranks, starts at 0 and never falls.
@@ -44,7 +52,19 @@ impl Layout {
             let expected = format!("{} ascending numbers from 0", comm.size() + 1);
             return Err(Error::argument("offsets of a layout", format!("{offsets:?}"), expected));
         }
-        Ok(Arc::new(Layout { comm, offsets }))
+        Ok(Arc::new(Layout::new(comm, offsets, BLOCK_ROWS)))
+    }
+
+    /// The same rows with copies of `ghosts` (global numbers, ascending, of other ranks) beside the own ones.
+    pub fn with_ghosts(&self, ghosts: Vec<usize>) -> Result<Arc<Layout>> {
+        let own = self.local_range();
+        let fits = |g: &usize| !own.contains(g) && *g < self.n_rows();
+        if !ghosts.iter().all(fits) || ghosts.windows(2).any(|w| w[0] >= w[1]) {
+            let expected = format!("ascending rows below {} outside {own:?}", self.n_rows());
+            return Err(Error::argument("ghost rows of a layout", "others", expected));
+        }
+        let (below, above) = ghosts.into_iter().partition(|g| *g < own.start);
+        Ok(Arc::new(Layout { below, above, ..self.clone() }))
     }
 
     /// The ranks.
@@ -62,14 +82,29 @@ impl Layout {
         self.offsets[self.offsets.len() - 1]
     }
 
-    /// Rows of this rank.
+    /// Rows that this rank owns, by their global numbers.
     pub fn local_range(&self) -> Range<usize> {
         self.offsets[self.comm.rank()]..self.offsets[self.comm.rank() + 1]
     }
 
-    /// Number of rows of this rank.
+    /// Rows that this rank owns, by their local numbers.
+    pub fn owned(&self) -> Range<usize> {
+        self.below.len()..self.below.len() + self.local_range().len()
+    }
+
+    /// Number of rows that this rank holds, ghosts included.
     pub fn n_local(&self) -> usize {
-        self.local_range().len()
+        self.owned().end + self.above.len()
+    }
+
+    /// Global number of each row that this rank holds.
+    pub fn rows(&self) -> Vec<usize> {
+        self.below.iter().copied().chain(self.local_range()).chain(self.above.iter().copied()).collect()
+    }
+
+    /// Rows in a block.
+    pub fn block_rows(&self) -> usize {
+        self.block_rows
     }
 }
 
@@ -80,35 +115,8 @@ pub struct TallMatrix {
     local: Mat<f64>,
 }
 
-/// Sum over row blocks of `f(first row, rows)`, each n_rows x n_columns, added in block order.
-pub(crate) fn sum_blocks(
-    n_local: usize,
-    shape: (usize, usize),
-    f: impl Fn(usize, usize) -> Mat<f64> + Sync,
-) -> Mat<f64> {
-    let mut sum = Mat::zeros(shape.0, shape.1);
-    let n_blocks = n_local.div_ceil(BLOCK_ROWS);
-    for wave in (0..n_blocks).step_by(WAVE) {
-        let parts: Vec<Mat<f64>> = (wave..(wave + WAVE).min(n_blocks))
-            .into_par_iter()
-            .map(|b| f(b * BLOCK_ROWS, BLOCK_ROWS.min(n_local - b * BLOCK_ROWS)))
-            .collect();
-        for part in parts {
-            sum += part;
-        }
-    }
-    sum
-}
-
-/// Sums a small matrix over the ranks.
-pub(crate) fn all_sum(comm: &dyn Communicator, m: Mat<f64>) -> Mat<f64> {
-    let mut flat: Vec<f64> = m.col_iter().flat_map(|c| c.iter().copied()).collect();
-    comm.all_sum(&mut flat);
-    Mat::from_fn(m.nrows(), m.ncols(), |i, j| flat[j * m.nrows() + i])
-}
-
 impl TallMatrix {
-    /// From the rows of this rank, [n_local, n_columns].
+    /// From the rows that this rank holds, ghosts included: [n_local, n_columns].
     pub fn new(layout: Arc<Layout>, local: Mat<f64>) -> Result<Self> {
         if local.nrows() != layout.n_local() {
             return Err(Error::argument("rows of a tall matrix", local.nrows(), layout.n_local()));
@@ -116,12 +124,18 @@ impl TallMatrix {
         Ok(TallMatrix { layout, local })
     }
 
-    /// The rows of this rank.
+    /// The rows that this rank holds.
     pub fn local(&self) -> MatRef<'_, f64> {
         self.local.as_ref()
     }
 
-    /// Gives the rows of this rank away.
+    /// The rows that this rank owns.
+    pub fn owned(&self) -> MatRef<'_, f64> {
+        let rows = self.layout.owned();
+        self.local.subrows(rows.start, rows.len())
+    }
+
+    /// Gives the rows that this rank holds away.
     pub fn into_local(self) -> Mat<f64> {
         self.local
     }
@@ -144,13 +158,11 @@ impl TallMatrix {
     /// XᵀX, full symmetric; one pass, half the flops of a product. Collective.
     pub fn gram(&self) -> Mat<f64> {
         let n = self.n_columns();
-        let lower = sum_blocks(self.local.nrows(), (n, n), |start, len| {
+        symmetric(sum_blocks(&self.layout, (n, n), |rows| {
             let mut g = Mat::zeros(n, n);
-            dense::syrk_lower(g.as_mut(), self.local.subrows(start, len));
+            dense::syrk_lower(g.as_mut(), self.local.subrows(rows.start, rows.len()));
             g
-        });
-        let lower = all_sum(self.comm(), lower);
-        Mat::from_fn(n, n, |i, j| if i >= j { lower[(i, j)] } else { lower[(j, i)] })
+        }))
     }
 
     /// XᵀY. Collective.
@@ -158,12 +170,22 @@ impl TallMatrix {
         if other.local.nrows() != self.local.nrows() {
             return Err(Error::argument("rows of the second factor", other.local.nrows(), self.local.nrows()));
         }
-        Ok(all_sum(self.comm(), tr_mul_local(self.local(), other.local())))
+        Ok(sum_blocks(&self.layout, (self.n_columns(), other.n_columns()), |rows| {
+            let left = self.local.subrows(rows.start, rows.len());
+            dense::mul(left.transpose(), other.local.subrows(rows.start, rows.len()))
+        }))
     }
 
     /// X B for a small matrix B; no communication.
     pub fn mul_small(&self, b: MatRef<'_, f64>) -> TallMatrix {
-        TallMatrix { layout: self.layout.clone(), local: mul_rows(self.local(), b) }
+        let mut local = Mat::zeros(self.local.nrows(), b.ncols());
+        let own = self.layout.owned();
+        // Blocks begin where they do on one rank.
+        for rows in [0..own.start, own.clone(), own.end..self.local.nrows()] {
+            let a = self.local.subrows(rows.start, rows.len());
+            mul_blocks(local.as_mut().subrows_mut(rows.start, rows.len()), a, b, self.layout.block_rows);
+        }
+        TallMatrix { layout: self.layout.clone(), local }
     }
 
     /// Multiplies column j by `factors[j]`; no communication.
@@ -176,17 +198,16 @@ impl TallMatrix {
     /// Euclidean norm of each column. Collective.
     pub fn norms(&self) -> Vec<f64> {
         let n = self.n_columns();
-        let squares = sum_blocks(self.local.nrows(), (n, 1), |start, len| {
-            Mat::from_fn(n, 1, |j, _| self.local.col(j).subrows(start, len).squared_norm_l2())
+        let squares = sum_blocks(&self.layout, (n, 1), |rows| {
+            Mat::from_fn(n, 1, |j, _| self.local.col(j).subrows(rows.start, rows.len()).squared_norm_l2())
         });
-        let squares = all_sum(self.comm(), squares);
         (0..n).map(|j| squares[(j, 0)].sqrt()).collect()
     }
 
     /// The entry of column `j` with the largest magnitude, and its row; entries within a relative 1e-10 of the largest
     /// count as equal and the lowest row wins, so that round-off cannot move it. Collective.
     pub fn argmax_abs(&self, j: usize) -> (f64, usize) {
-        let column = self.local.col(j);
+        let column = self.owned().col(j);
         let start = self.layout.local_range().start;
         let local_max = column.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
         let (largest, _) = self.comm().all_argmax(local_max, start);
@@ -211,7 +232,7 @@ impl TallMatrix {
         let range = self.layout.local_range();
         let mut values = vec![0.0; self.n_columns()];
         if range.contains(&row) {
-            values.iter_mut().enumerate().for_each(|(j, v)| *v = self.local[(row - range.start, j)]);
+            values.iter_mut().enumerate().for_each(|(j, v)| *v = self.owned()[(row - range.start, j)]);
         }
         self.comm().all_sum(&mut values);
         values
@@ -233,21 +254,23 @@ pub fn gather_rows(comm: &dyn Communicator, rows: &[usize], local: MatRef<'_, f6
     all
 }
 
-/// AᵀB of the local rows, blocks added in order.
-pub(crate) fn tr_mul_local(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
-    sum_blocks(a.nrows(), (a.ncols(), b.ncols()), |start, len| {
-        dense::mul(a.subrows(start, len).transpose(), b.subrows(start, len))
-    })
+/// The full matrix from its lower triangle.
+pub(crate) fn symmetric(lower: Mat<f64>) -> Mat<f64> {
+    Mat::from_fn(lower.nrows(), lower.ncols(), |i, j| if i >= j { lower[(i, j)] } else { lower[(j, i)] })
 }
 
 /// A B for tall A and small B, by row blocks in parallel.
 pub(crate) fn mul_rows(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     let mut c = Mat::zeros(a.nrows(), b.ncols());
+    mul_blocks(c.as_mut(), a, b, BLOCK_ROWS);
+    c
+}
+
+fn mul_blocks(c: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>, block_rows: usize) {
     if a.nrows() > 0 && b.ncols() > 0 {
-        c.as_mut().par_row_chunks_mut(BLOCK_ROWS).enumerate().for_each(|(i, block)| {
+        c.par_row_chunks_mut(block_rows).enumerate().for_each(|(i, block)| {
             let len = block.nrows();
-            dense::gemm(block, false, a.subrows(i * BLOCK_ROWS, len), b, 1.0);
+            dense::gemm(block, false, a.subrows(i * block_rows, len), b, 1.0);
         });
     }
-    c
 }

@@ -21,7 +21,8 @@ pub struct FieldSnapshots {
     /// [n_dofs, n], shared out over ranks.
     pub snapshots: TallMatrix,
     pub inner_product: InnerProduct,
-    /// Entry of the field that each local row is; interface rows may be on several ranks. `None`: rows of the layout.
+    /// Entry of the field that each row of the layout is, where interface rows are on several ranks; `None` where every
+    /// row is owned once.
     pub rows: Option<Vec<usize>>,
 }
 
@@ -111,6 +112,7 @@ fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Resul
     let FieldSnapshots { info, snapshots, inner_product, rows } = field;
     let (n, layout) = (snapshots.n_columns(), snapshots.layout().clone());
     let (comm, n_dofs) = (layout.comm().clone(), info.n_dofs());
+    let own = layout.owned();
     let rows = rows.unwrap_or_else(|| layout.local_range().collect());
     let all = pod(&snapshots, &inner_product, &wide(&options.pod, n))?;
     let r = all.count(options.pod.truncation);
@@ -137,7 +139,7 @@ fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Resul
     let groups =
         if r == 0 { Vec::new() } else { grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)? };
 
-    let whole = |local: MatRef<'_, f64>| gather_rows(comm.as_ref(), &rows, local, n_dofs);
+    let whole = |local: MatRef<'_, f64>| gather_rows(comm.as_ref(), &rows, local.subrows(own.start, own.len()), n_dofs);
     let as_column = |v: &[f64]| column(whole(Mat::from_fn(v.len(), 1, |i, _| v[i]).as_ref()).as_ref(), 0);
     let mut reduced = ReducedField {
         basis: whole(basis.local()),
@@ -157,8 +159,8 @@ fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Resul
     }
 
     let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
-    let (chosen, places): (Vec<usize>, Vec<usize>) =
-        rows.iter().enumerate().filter(|(_, g)| *g % stride == 0).map(|(l, g)| (l, g / stride)).unzip();
+    let on_grid = rows.iter().enumerate().filter(|(_, g)| *g % stride == 0);
+    let (chosen, places): (Vec<usize>, Vec<usize>) = on_grid.map(|(l, g)| (own.start + l, g / stride)).unzip();
     let some = |m: MatRef<'_, f64>| {
         let local = Mat::from_fn(chosen.len(), m.ncols(), |i, j| m[(chosen[i], j)]);
         gather_rows(comm.as_ref(), &places, local.as_ref(), n_dofs.div_ceil(stride))

@@ -2,13 +2,16 @@
 
 mod architecture;
 mod bad_input;
+mod communicator;
 mod gaussian_process;
 mod killed;
+mod linalg;
 mod mass_matrix;
 mod mesh;
 mod model_file;
 mod mpi_ranks;
 mod numpy_csv;
+mod pod;
 mod predictions;
 mod rust_source;
 mod stacked;
