@@ -13,6 +13,7 @@ mod mpi_ranks;
 mod numpy_csv;
 mod pod;
 mod predictions;
+mod ranks;
 mod rust_source;
 mod stacked;
 mod tool;
