@@ -9,6 +9,7 @@ mod mesh;
 mod model_file;
 mod mpi_ranks;
 mod numpy_csv;
+mod online_kernels;
 mod predictions;
 mod rust_source;
 mod stacked;
