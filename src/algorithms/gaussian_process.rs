@@ -338,8 +338,11 @@ impl GaussianProcess {
         check_finite("inputs of a Gaussian process", x)?;
         let m = x.nrows();
         let starts: Vec<usize> = (0..m).step_by(CHUNK).collect();
-        let blocks: Vec<(Mat<f64>, Vec<f64>)> =
-            starts.par_iter().map(|s| self.predict_block(x.subrows(*s, CHUNK.min(m - s)))).collect();
+        // Handing one block to another thread would cost more than a point does.
+        let blocks: Vec<(Mat<f64>, Vec<f64>)> = match starts.len() {
+            1 => vec![self.predict_block(x)],
+            _ => starts.par_iter().map(|s| self.predict_block(x.subrows(*s, CHUNK.min(m - s)))).collect(),
+        };
         let (mut mean, mut std) = (Mat::zeros(m, r), Mat::zeros(m, r));
         let mean_only = 1.0 + 1.0 / self.parts.n_samples as f64;
         for (start, (values, variances)) in starts.into_iter().zip(&blocks) {

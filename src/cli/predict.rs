@@ -9,7 +9,8 @@ use kolmo::io::csv::read_table;
 use kolmo::io::pod_model::{Provenance, read};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter};
 use kolmo::io::vtu::{VtuArray, write_vtu};
-use kolmo::online::PodRegression;
+use kolmo::linalg::dense;
+use kolmo::online::{PodRegression, ReducedField};
 use std::path::{Path, PathBuf};
 
 /// Points that are expanded to fields at a time.
@@ -72,18 +73,17 @@ pub fn inputs_from(table: &Table, model: &PodRegression, file: &Path) -> Result<
 /// A batch of points with its fields.
 pub fn expand(model: &PodRegression, x: MatRef<'_, f64>) -> Result<PredictionBatch> {
     let p = model.predict(x)?;
-    let fields = model.fields.iter().enumerate().map(|(k, field)| {
-        let std = field.standard_deviation(p.variances[k].as_ref());
-        let interval = Mat::from_fn(std.nrows(), std.ncols(), |i, j| field.interval_factor * std[(i, j)]);
-        PredictedField {
-            values: field.reconstruct(p.coefficients[k].as_ref()),
-            std,
-            interval,
-            indicator: p.indicators[k].clone(),
-        }
-    });
+    let field = |(k, field): (usize, &ReducedField)| {
+        let (n, b) = (field.basis.nrows(), x.nrows());
+        let (mut values, mut std) = (Mat::zeros(n, b), Mat::zeros(n, b));
+        field.expand_into(p.coefficients[k].as_ref(), p.variances[k].as_ref(), values.as_mut(), std.as_mut())?;
+        let mut interval = std.clone();
+        dense::scale(interval.as_mut(), field.interval_factor);
+        Ok(PredictedField { values, std, interval, indicator: p.indicators[k].clone() })
+    };
+    let fields: Result<Vec<PredictedField>> = model.fields.iter().enumerate().map(field).collect();
     Ok(PredictionBatch {
-        fields: fields.collect(),
+        fields: fields?,
         indicator: p.indicator(),
         scalars: p.scalars,
         scalars_std: p.scalars_std,

@@ -7,6 +7,8 @@ pub mod householder;
 pub mod inner_product;
 pub mod quasi_newton;
 pub mod randomized_svd;
+pub mod reconstruction;
+pub mod reconstruction_batch;
 pub mod simd;
 pub mod sparse;
 pub mod tall;

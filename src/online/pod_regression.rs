@@ -4,8 +4,9 @@ use super::InputSpace;
 use crate::algorithms::gaussian_process::GaussianProcess;
 use crate::data::FieldInfo;
 use crate::error::{Error, Result};
-use crate::linalg::tall::mul_rows;
-use faer::{Mat, MatRef};
+use crate::linalg::reconstruction_batch::{mul_batch, mul_batch_and_squares, mul_squares_batch};
+use crate::linalg::simd::Instructions;
+use faer::{Mat, MatMut, MatRef};
 
 /// Outputs and the process that predicts them.
 pub type Groups = Vec<(Vec<usize>, GaussianProcess)>;
@@ -99,25 +100,48 @@ impl ReducedField {
         if error == 0.0 { 0.0 } else { (error / square.max(f64::MIN_POSITIVE)).sqrt() }
     }
 
-    /// The field [n_dofs, b] from coefficients [n_modes, b].
-    pub fn reconstruct(&self, coefficients: MatRef<'_, f64>) -> Mat<f64> {
-        let mut u = mul_rows(self.basis.as_ref(), coefficients);
-        if let Some(mean) = &self.mean {
-            for column in u.as_mut().col_iter_mut() {
-                column.iter_mut().zip(mean).for_each(|(u, m)| *u += m);
-            }
-        }
-        u
+    /// The field V c + mean [n_dofs, b] from coefficients [n_modes, b]. Errors: shapes that do not fit.
+    pub fn reconstruct(&self, coefficients: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let mut u = Mat::zeros(self.basis.nrows(), coefficients.ncols());
+        self.reconstruct_into(coefficients, u.as_mut())?;
+        Ok(u)
     }
 
-    /// sqrt(sum_j v_j V_j² + residual variance) per dof [n_dofs, b]: exact for independent coefficients.
-    pub fn standard_deviation(&self, variances: MatRef<'_, f64>) -> Mat<f64> {
-        let squares = Mat::from_fn(self.basis.nrows(), self.basis.ncols(), |i, j| self.basis[(i, j)].powi(2));
-        let mut s = mul_rows(squares.as_ref(), variances);
-        for column in s.as_mut().col_iter_mut() {
-            column.iter_mut().zip(&self.residual_variance).for_each(|(s, r)| *s = (*s + r).max(0.0).sqrt());
-        }
-        s
+    /// [`reconstruct`](Self::reconstruct) into `out` [n_dofs, b]. Fresh memory costs several times the computation:
+    /// use `out` again.
+    ///
+    /// Errors: shapes that do not fit. One point reads V once, a batch is one matrix product.
+    pub fn reconstruct_into(&self, coefficients: MatRef<'_, f64>, out: MatMut<'_, f64>) -> Result<()> {
+        mul_batch(Instructions::best(), self.basis.as_ref(), coefficients, self.mean.as_deref(), out)
+    }
+
+    /// sqrt(sum_j v_j V_j² + residual variance) per dof [n_dofs, b] from variances [n_modes, b]: exact for independent
+    /// coefficients. Errors: shapes that do not fit.
+    pub fn standard_deviation(&self, variances: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let mut s = Mat::zeros(self.basis.nrows(), variances.ncols());
+        self.standard_deviation_into(variances, s.as_mut())?;
+        Ok(s)
+    }
+
+    /// [`standard_deviation`](Self::standard_deviation) into `out` [n_dofs, b]. Errors: shapes that do not fit.
+    pub fn standard_deviation_into(&self, variances: MatRef<'_, f64>, out: MatMut<'_, f64>) -> Result<()> {
+        mul_squares_batch(Instructions::best(), self.basis.as_ref(), variances, &self.residual_variance, out)
+    }
+
+    /// [`reconstruct_into`](Self::reconstruct_into) and [`standard_deviation_into`](Self::standard_deviation_into) at
+    /// once: one point reads V once for both.
+    ///
+    /// Coefficients and variances [n_modes, b], `out` and `std` [n_dofs, b]. Errors: shapes that do not fit.
+    pub fn expand_into(
+        &self,
+        coefficients: MatRef<'_, f64>,
+        variances: MatRef<'_, f64>,
+        out: MatMut<'_, f64>,
+        std: MatMut<'_, f64>,
+    ) -> Result<()> {
+        let value = (coefficients, self.mean.as_deref());
+        let deviation = (variances, self.residual_variance.as_slice());
+        mul_batch_and_squares(Instructions::best(), self.basis.as_ref(), value, deviation, out, std)
     }
 
     /// Keeps the leading modes; what the others carried in training becomes residual variance.
@@ -164,10 +188,7 @@ impl PodRegression {
             let r = field.n_modes();
             let c = mean.subrows(0, r).to_owned();
             let v = Mat::from_fn(r, b, |j, i| std[(j, i)].powi(2));
-            let raw = |i: usize| {
-                let column = |m: &Mat<f64>| m.col(i).iter().copied().collect::<Vec<f64>>();
-                field.indicator_factor * field.raw_indicator(&column(&c), &column(&v))
-            };
+            let raw = |i: usize| field.indicator_factor * field.raw_indicator(c.col_as_slice(i), v.col_as_slice(i));
             p.indicators.push((0..b).map(raw).collect());
             p.coefficients.push(c);
             p.variances.push(v);

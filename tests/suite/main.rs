@@ -11,6 +11,7 @@ mod mesh;
 mod model_file;
 mod mpi_ranks;
 mod numpy_csv;
+mod online_kernels;
 mod pod;
 mod predictions;
 mod ranks;
