@@ -1,4 +1,46 @@
 //! kolmo: reduced-order modelling for scientific simulation.
+//!
+//! From n full-order solutions u(mu) with N degrees of freedom, kolmo learns
+//!
+//! ```text
+//! u(mu) ≈ mean + V c(mu),   VᵀMV = I,   c_i(mu) ~ Gaussian process
+//! ```
+//!
+//! and answers with a standard deviation, a calibrated interval and an estimate of the relative error.
+//!
+//! # Notation
+//!
+//! | symbol | shape | what |
+//! |---|---|---|
+//! | mu, x | d | parameters, inputs of the model |
+//! | u | N | one field at one mu; components of an entity side by side |
+//! | X | N x n | snapshots, one per column ([`TallMatrix`](linalg::tall::TallMatrix)) |
+//! | M | N x N | [`InnerProduct`](linalg::inner_product::InnerProduct): (u, v) = uᵀMv |
+//! | V | N x r | modes, orthonormal in M |
+//! | sigma | n | singular values of X in M, descending |
+//! | c | r | coefficients VᵀM(u - mean) |
+//! | s2, l, lambda | | amplitude, length scales and noise ratio of a Gaussian process |
+//!
+//! # Where is …?
+//!
+//! | what | where |
+//! |---|---|
+//! | POD, PCA, method of snapshots, Karhunen-Loève | [`algorithms::pod`] |
+//! | Kriging, GPR | [`algorithms::gaussian_process`], groups of outputs: [`algorithms::gaussian_process_groups`] |
+//! | Matérn, RBF | [`algorithms::kernel`] |
+//! | restricted (REML) and marginal likelihood | [`algorithms::restricted_likelihood`] |
+//! | conformal prediction, jackknife+ | [`algorithms::conformal`] |
+//! | TSQR | [`linalg::tsqr`] |
+//! | randomized SVD | [`linalg::randomized_svd`] |
+//! | L-BFGS with bounds | [`linalg::quasi_newton`] |
+//! | mass matrix, cell volumes | [`mesh::mass_matrix`], [`mesh`] |
+//! | training of POD + GP | [`offline::pod_regression`] |
+//! | evaluation | [`online`] |
+//! | ranks, MPI | [`comm`] |
+//! | stacked HDF5, NumPy, CSV, VTU, model file | [`io`] |
+//! | codes of errors | [`error::CODES`] |
+//!
+//! `examples/in_memory.rs` fits, stores and evaluates a model from snapshots in memory.
 
 pub mod algorithms;
 pub mod comm;

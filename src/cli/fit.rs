@@ -72,6 +72,7 @@ pub fn options_of(study: &Study) -> Options {
             ..GpOptions::default()
         },
         confidence: g.confidence,
+        progress: Default::default(),
     }
 }
 

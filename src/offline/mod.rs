@@ -2,3 +2,30 @@
 
 pub mod calibration;
 pub mod pod_regression;
+
+use std::sync::Arc;
+
+/// Where a training tells how far it is: (what it begins, steps done, steps in all).
+///
+/// Called on every rank, between steps; it must not communicate.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(&str, usize, usize) + Send + Sync>>);
+
+impl Progress {
+    /// Tells `f`.
+    pub fn new(f: impl Fn(&str, usize, usize) + Send + Sync + 'static) -> Progress {
+        Progress(Some(Arc::new(f)))
+    }
+
+    fn tell(&self, what: &str, done: usize, all: usize) {
+        if let Some(f) = &self.0 {
+            f(what, done, all);
+        }
+    }
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Progress(told)" } else { "Progress(silent)" })
+    }
+}

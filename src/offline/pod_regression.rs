@@ -1,5 +1,6 @@
 //! POD of each field, Gaussian processes for the coefficients, calibration by cross-validation.
 
+use super::Progress;
 use super::calibration::{Coordinates, FOLDS, cross_validate};
 use crate::algorithms::conformal::{conformal_factor, normal_quantile};
 use crate::algorithms::gaussian_process::{GpOptions, gaussian_process};
@@ -33,6 +34,7 @@ pub struct Options {
     pub regression: GpOptions,
     /// Share of entries that the intervals are to cover.
     pub confidence: f64,
+    pub progress: Progress,
 }
 
 /// Fits POD + GP: `inputs` [n, d], each field [n_dofs, n], `scalars` [n, n_scalars].
@@ -51,12 +53,16 @@ pub fn pod_regression(
         return Err(Error::argument("samples to train on", n, "at least 3"));
     }
     let x = Mat::from_fn(n, d, |i, j| inputs.row(i)[j]);
+    let steps = 3 * fields.len() + scalars.n_columns();
+    let step = |done: usize, what: &str, name: &str| options.progress.tell(&format!("{what} {name}"), done, steps);
     let mut trained = Vec::new();
-    for field in fields {
-        trained.push(reduce(field, x.as_ref(), options)?);
+    for (k, field) in fields.into_iter().enumerate() {
+        let name = field.info.name.clone();
+        trained.push(reduce(field, x.as_ref(), options, |i, what| step(3 * k + i, what, &name))?);
     }
     let mut models = Vec::new();
     for (k, name) in scalars.names.iter().enumerate() {
+        step(3 * trained.len() + k, "regression of", name);
         let y = Mat::from_fn(n, 1, |i, _| scalars.row(i)[k]);
         let process = gaussian_process(x.as_ref(), y.as_ref(), None, &options.regression)?;
         let groups = [(vec![0], process)];
@@ -69,6 +75,7 @@ pub fn pod_regression(
         let interval_factor = factor(&scores, options.confidence)?;
         models.push(ScalarModel { name: name.clone(), process, interval_factor });
     }
+    options.progress.tell("done", steps, steps);
     let bound = |pick: fn(f64, f64) -> f64, start: f64| {
         (0..d).map(|j| inputs.column(j).into_iter().fold(start, pick)).collect()
     };
@@ -108,7 +115,13 @@ fn square(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum()
 }
 
-fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Result<ReducedField> {
+fn reduce(
+    field: FieldSnapshots,
+    x: MatRef<'_, f64>,
+    options: &Options,
+    step: impl Fn(usize, &str),
+) -> Result<ReducedField> {
+    step(0, "POD of");
     let FieldSnapshots { info, snapshots, inner_product, rows } = field;
     let (n, layout) = (snapshots.n_columns(), snapshots.layout().clone());
     let (comm, n_dofs) = (layout.comm().clone(), info.n_dofs());
@@ -135,6 +148,7 @@ fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Resul
             (column(v.as_ref(), 0), inner_product.norms(&m)[0].powi(2))
         }
     };
+    step(1, "regression of");
     let y = c.subrows(0, r).transpose().to_owned();
     let groups =
         if r == 0 { Vec::new() } else { grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)? };
@@ -158,6 +172,7 @@ fn reduce(field: FieldSnapshots, x: MatRef<'_, f64>, options: &Options) -> Resul
         return Ok(reduced);
     }
 
+    step(2, "calibration of");
     let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
     let on_grid = rows.iter().enumerate().filter(|(_, g)| *g % stride == 0);
     let (chosen, places): (Vec<usize>, Vec<usize>) = on_grid.map(|(l, g)| (own.start + l, g / stride)).unzip();
