@@ -9,11 +9,12 @@ use kolmo::io::csv::read_table;
 use kolmo::io::pod_model::{Provenance, read};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter};
 use kolmo::io::vtu::{VtuArray, write_vtu};
-use kolmo::online::PodRegression;
+use kolmo::online::{PodRegression, Prediction};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Points that are expanded to fields at a time.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 
 #[derive(Args)]
 pub struct Predict {
@@ -69,21 +70,25 @@ pub fn inputs_from(table: &Table, model: &PodRegression, file: &Path) -> Result<
     Ok(x)
 }
 
+/// Field `k` at the points `points` of a prediction.
+pub fn expand_field(model: &PodRegression, p: &Prediction, k: usize, points: Range<usize>) -> PredictedField {
+    let field = &model.fields[k];
+    let (start, n) = (points.start, points.len());
+    let std = field.standard_deviation(p.variances[k].subcols(start, n));
+    let interval = Mat::from_fn(std.nrows(), std.ncols(), |i, j| field.interval_factor * std[(i, j)]);
+    PredictedField {
+        values: field.reconstruct(p.coefficients[k].subcols(start, n)),
+        std,
+        interval,
+        indicator: p.indicators[k][points].to_vec(),
+    }
+}
+
 /// A batch of points with its fields.
 pub fn expand(model: &PodRegression, x: MatRef<'_, f64>) -> Result<PredictionBatch> {
     let p = model.predict(x)?;
-    let fields = model.fields.iter().enumerate().map(|(k, field)| {
-        let std = field.standard_deviation(p.variances[k].as_ref());
-        let interval = Mat::from_fn(std.nrows(), std.ncols(), |i, j| field.interval_factor * std[(i, j)]);
-        PredictedField {
-            values: field.reconstruct(p.coefficients[k].as_ref()),
-            std,
-            interval,
-            indicator: p.indicators[k].clone(),
-        }
-    });
     Ok(PredictionBatch {
-        fields: fields.collect(),
+        fields: (0..model.fields.len()).map(|k| expand_field(model, &p, k, 0..x.nrows())).collect(),
         indicator: p.indicator(),
         scalars: p.scalars,
         scalars_std: p.scalars_std,
