@@ -5,6 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod fit;
 pub mod info;
+pub mod pictures;
 pub mod predict;
 pub mod scores;
 pub mod source;
