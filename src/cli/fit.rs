@@ -197,7 +197,7 @@ impl Fit {
                 "{}: {} modes, projection error {:.2e}",
                 f.info.name,
                 f.n_modes(),
-                if total > 0.0 { (tail / total).sqrt() } else { 0.0 }
+                if total > 0.0 { (tail / total).sqrt().abs() } else { 0.0 }
             ));
         }
         print(&format!("model: {} ({} samples, {:.2} s)", output.display(), rows.len(), about.seconds));
