@@ -312,6 +312,11 @@ impl GaussianProcess {
         Ok(GaussianProcess { parts, scaled, alpha, coefficients, input_ranges, factor, trend_half, trend_factor })
     }
 
+    /// The correlation function.
+    pub fn kernel(&self) -> Kernel {
+        self.parts.kernel
+    }
+
     /// log p of the standardised training outputs (restricted likelihood where the mean is estimated), without
     /// priors.
     pub fn log_likelihood(&self) -> f64 {
