@@ -115,16 +115,20 @@ fn large_meshes_are_coarsened() {
     assert!(texts(&found).iter().any(|t| t.starts_with("28800 cells, drawn on ")), "{:?}", texts(&found));
 }
 
-/// A circle of `n` lines whose points and lines are in a scattered order.
+/// Angle of corner `k` of `n`: not in equal steps, so that the direction matters.
+fn angle(k: usize, n: usize) -> f64 {
+    2.0 * std::f64::consts::PI * ((k % n) as f64 / n as f64).powf(1.4)
+}
+
+/// Corner `k` of a circle of `n` lines is point 7 k, line `j` leads from corner 3 j to the next one (both modulo n).
 fn circle(n: usize) -> Mesh {
-    let at = |k: usize| k * 7 % n;
     let mut points = vec![0.0; 2 * n];
     for k in 0..n {
-        let angle = 2.0 * std::f64::consts::PI * k as f64 / n as f64;
-        points[2 * at(k)] = angle.cos();
-        points[2 * at(k) + 1] = angle.sin();
+        points[2 * (7 * k % n)] = angle(k, n).cos();
+        points[2 * (7 * k % n) + 1] = angle(k, n).sin();
     }
-    let connectivity = (0..n).map(|k| k * 3 % n).flat_map(|k| [at(k) as u32, at((k + 1) % n) as u32]).collect();
+    let ends = |k: usize| [7 * k % n, 7 * (k + 1) % n].map(|p| p as u32);
+    let connectivity = (0..n).flat_map(|j| ends(3 * j % n)).collect();
     Mesh { dim: 2, points, cells: vec![CellBlock { cell_type: CellType::Line, connectivity }] }
 }
 
@@ -132,23 +136,37 @@ fn circle(n: usize) -> Mesh {
 fn curves_over_the_arc_length() {
     let n = 20;
     let mesh = circle(n);
-    for (location, n_points) in [(Location::Point, n + 1), (Location::Cell, n)] {
-        let truth: Vec<f64> = (0..n).map(|i| i as f64).collect();
+    let chord = |k: usize| 2.0 * (0.5 * (angle(k + 1, n) - angle(k, n))).sin().abs();
+    let length = |k: usize| (0..k).map(chord).sum::<f64>();
+    for location in [Location::Point, Location::Cell] {
+        // Values rise along the curve; its first point ends it too.
+        let is_point = location == Location::Point;
+        let mut truth = vec![0.0; n];
+        // Point and line of corner k have the same number, for 3 * 7 = 1 modulo 20.
+        (0..n).for_each(|k| truth[7 * k % n] = k as f64);
+        let expected: Vec<(f64, f64)> = match is_point {
+            true => (0..=n).map(|k| (length(k), (k % n) as f64)).collect(),
+            false => (0..n).map(|k| (0.5 * (length(k) + length(k + 1)), k as f64)).collect(),
+        };
         let found = check_picture(&draw(&mesh, &info(location, n, 1), &truth, &truth));
         assert_eq!(count(&found, "polygon"), 2, "the interval, above and below");
         // Frames have 5 points, grid lines and marks 2.
-        let curves: Vec<&str> = found
+        let curves: Vec<Vec<(f64, f64)>> = found
             .iter()
             .filter(|e| e.0 == "polyline")
-            .map(|e| e.1["points"].as_str())
-            .filter(|p| p.split(' ').count() > 5)
+            .map(|e| e.1["points"].split(' ').map(|p| p.split_once(',').unwrap()))
+            .map(|p| p.map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).collect())
+            .filter(|p: &Vec<(f64, f64)>| p.len() > 5)
             .collect();
         assert_eq!(curves.len(), 3, "truth, prediction, difference");
-        for curve in curves {
-            let x: Vec<f64> = curve.split(' ').map(|p| p.split(',').next().unwrap().parse().unwrap()).collect();
-            assert_eq!(x.len(), n_points);
-            let steps: Vec<f64> = x.windows(2).map(|w| w[1] - w[0]).collect();
-            assert!(steps.iter().all(|s| *s > 0.0 && (s - steps[0]).abs() <= 2.0), "equal lines: {steps:?}");
+        for curve in &curves[..2] {
+            assert_eq!(curve.len(), expected.len());
+            for (drawn, meant) in curve.iter().zip(&expected) {
+                let share = |at: f64, first: f64, last: f64| (at - first) / (last - first);
+                let x = (share(drawn.0, curve[0].0, curve[n - 1].0), share(meant.0, expected[0].0, expected[n - 1].0));
+                let y = (share(drawn.1, curve[0].1, curve[n - 1].1), share(meant.1, expected[0].1, expected[n - 1].1));
+                assert!((x.0 - x.1).abs() < 1e-3 && (y.0 - y.1).abs() < 1e-3, "{location:?}: {x:?} {y:?}");
+            }
         }
         let zero = vec![0.0; 2 * n];
         check_picture(&draw(&mesh, &info(location, n, 2), &zero, &zero));
