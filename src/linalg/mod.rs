@@ -7,5 +7,6 @@ pub mod quasi_newton;
 pub mod randomized_svd;
 pub mod simd;
 pub mod sparse;
+pub mod sparse_cholesky;
 pub mod tall;
 pub mod tsqr;

@@ -11,6 +11,7 @@ mod mpi_ranks;
 mod numpy_csv;
 mod predictions;
 mod rust_source;
+mod sparse_cholesky;
 mod stacked;
 mod tool;
 mod vtu;
