@@ -11,5 +11,6 @@ pub mod reconstruction;
 pub mod reconstruction_batch;
 pub mod simd;
 pub mod sparse;
+pub mod sparse_cholesky;
 pub mod tall;
 pub mod tsqr;

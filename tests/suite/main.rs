@@ -18,6 +18,7 @@ mod pod;
 mod predictions;
 mod ranks;
 mod rust_source;
+mod sparse_cholesky;
 mod stacked;
 mod svg;
 mod tool;
