@@ -153,6 +153,13 @@ fn archives() {
     assert_eq!(file.time().unwrap()[5], 5.0);
     let block = file.read(&file.fields()[1], &[5], 1..8).unwrap();
     (1..8).for_each(|d| assert_eq!(block[(d - 1, 0)], value(5, d / 2, d % 2)));
+    let mut npz = NpzWriter::new_compressed(fs::File::create(&path).unwrap());
+    npz.add_array("p", &Array2::from_shape_fn((60, 400), |(s, e)| value(s, e, 0))).unwrap();
+    npz.finish().unwrap();
+    assert!(fs::metadata(&path).unwrap().len() < 60 * 400 * 8 / 2, "not compressed");
+    let file = NumpyFile::open(&path).unwrap();
+    let block = file.read(&file.fields()[0], &[59], 7..400).unwrap();
+    (7..400).for_each(|e| assert_eq!(block[(e - 7, 0)], value(59, e, 0)));
     write(5);
     check(NumpyFile::open(&path).unwrap_err(), "K008", &["no snapshots"]);
     let bytes = fs::read(&path).unwrap();
