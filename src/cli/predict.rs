@@ -150,6 +150,9 @@ impl Predict {
             }
         }
         let x = inputs_from(&table, &model, &file)?;
+        if let Some(reason) = about.dropped.iter().find_map(|(name, _)| table.reason(name)) {
+            return Err(reason.clone());
+        }
         let n = x.nrows();
         if n == 0 {
             return Err(Error::input("K008", &file, "", "no rows", "at least one point", "add a row"));

@@ -11,6 +11,7 @@ use kolmo::io::stacked::StackedFile;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::mesh::Mesh;
 use kolmo::mesh::mass_matrix::{expand_components, mass_matrix};
+use std::cmp::Ordering;
 use std::path::Path;
 
 /// Samples with their parameters and scalars joined.
@@ -70,19 +71,15 @@ fn joined(study: &Study, file: Option<&Path>, inside: Option<&Table>, n: usize, 
         }
         return Ok(table.select_rows(&(0..n).filter_map(row_of).collect::<Vec<_>>()));
     }
-    if table.n_rows() != n {
-        let code = if table.n_rows() < n { "K007" } else { "K005" };
-        let found = format!("{} rows; sample {} has none", table.n_rows(), table.n_rows());
-        return Err(Error::input(
-            code,
-            &file,
-            what,
-            found,
-            format!("{n} rows, one per sample"),
-            "add the missing rows",
-        ));
-    }
-    Ok(table)
+    let rows = table.n_rows();
+    let (code, found, mend) = match rows.cmp(&n) {
+        Ordering::Equal => return Ok(table),
+        Ordering::Less => ("K007", format!("{rows} rows; sample {rows} has none"), "add the missing rows"),
+        Ordering::Greater => {
+            ("K005", format!("{rows} rows; row {n} belongs to no sample"), "remove the rows without a sample")
+        }
+    };
+    Err(Error::input(code, &file, what, found, format!("{n} rows, one per sample"), mend))
 }
 
 impl Samples {
@@ -111,6 +108,7 @@ impl Samples {
             table.values = rows;
         }
         let scalars = joined(study, scalars, source.scalars(), n, "scalars")?;
+        scalars.all_columns()?;
         if table.n_columns() == 0 {
             return Err(Error::input(
                 "K007",
@@ -154,17 +152,16 @@ impl Samples {
     /// The inputs at `rows`: those of the study, without constant ones (said so). Also what was dropped.
     pub fn inputs(&self, study: &Study, rows: &[usize]) -> Result<(Table, Vec<(String, f64)>)> {
         let known: Vec<&str> = self.parameters.names.iter().map(String::as_str).collect();
-        let mut columns: Vec<usize> = (0..known.len()).collect();
-        if let Some(names) = &study.data.inputs {
-            columns = names
-                .iter()
-                .map(|n| {
-                    self.parameters
-                        .position(n)
-                        .ok_or_else(|| unknown_name(&study.file, "[data] inputs", "input", n, &known))
-                })
-                .collect::<Result<_>>()?;
-        }
+        let unknown = |n: &String| match self.parameters.reason(n) {
+            Some(reason) => reason.clone(),
+            None => unknown_name(&study.file, "[data] inputs", "input", n, &known),
+        };
+        let columns: Vec<usize> = match &study.data.inputs {
+            None => self.parameters.all_columns()?,
+            Some(names) => {
+                names.iter().map(|n| self.parameters.position(n).ok_or_else(|| unknown(n))).collect::<Result<_>>()?
+            }
+        };
         let chosen = self.parameters.select_rows(rows).select_columns(&columns);
         let (mut kept, mut dropped) = (Vec::new(), Vec::new());
         for (j, name) in chosen.names.iter().enumerate() {

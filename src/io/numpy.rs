@@ -354,7 +354,7 @@ fn typed<T: ReadableElement>(zip: &mut NpzReader<File>, path: &Path, name: &str)
         Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
         Err(e) if e.to_string().contains("not supported") => {
             let place = format!("array {name}");
-            let expected = "arrays that are not compressed";
+            let expected = "arrays that are stored or deflated";
             Err(Error::input("K013", path, place, e.to_string(), expected, "write the file with numpy.savez"))
         }
         Err(e) => Err(truncated(path, format!("array {name}: {e}"))),
