@@ -186,13 +186,11 @@ impl Fit {
         let (model, about) = fit(&study, &samples, &rows, global)?;
         agree(comm.as_ref(), if first { self.write(&study, &output, &model, &about) } else { Ok(()) })?;
         for f in &model.fields {
-            let total: f64 = f.singular_values.iter().map(|s| s * s).sum();
-            let tail: f64 = f.singular_values[f.n_modes()..].iter().map(|s| s * s).sum();
             print(&format!(
                 "{}: {} modes, projection error {:.2e}",
                 f.info.name,
                 f.n_modes(),
-                if total > 0.0 { (tail / total).sqrt() } else { 0.0 }
+                f.projection_error
             ));
         }
         print(&format!("model: {} ({} samples, {:.2} s)", output.display(), rows.len(), about.seconds));
