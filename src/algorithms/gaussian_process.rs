@@ -31,7 +31,7 @@ pub struct GpOptions {
     pub kernel: Option<Kernel>,
     /// Mean function; `None`: constant, or linear where that has the better leave-one-out likelihood.
     pub mean: Option<Mean>,
-    /// Number of starts of the optimiser: a moderate one, then random ones.
+    /// Number of starts of the optimiser: a moderate one, one at the spacing of the samples, then random ones.
     pub restarts: usize,
     /// Seed of the random starts.
     pub seed: u64,
@@ -56,7 +56,7 @@ impl Default for GpOptions {
             seed: 0,
             priors: true,
             noise_floor: 1e-10,
-            length_bounds: (1e-2, 1e3),
+            length_bounds: (1e-3, 1e3),
             shared_amplitude: false,
             fallback_to_mean: true,
         }
@@ -310,6 +310,11 @@ impl GaussianProcess {
         }
         let coefficients = from_rows(&parts.coefficients, p, r);
         Ok(GaussianProcess { parts, scaled, alpha, coefficients, input_ranges, factor, trend_half, trend_factor })
+    }
+
+    /// The correlation function.
+    pub fn kernel(&self) -> Kernel {
+        self.parts.kernel
     }
 
     /// log p of the standardised training outputs (restricted likelihood where the mean is estimated), without

@@ -84,7 +84,7 @@ pub fn refit(
     options: &GpOptions,
 ) -> Result<GaussianProcess> {
     let parts = process.to_parts();
-    let fixed = GpOptions { kernel: Some(parts.kernel), mean: Some(parts.mean), restarts: 1, ..options.clone() };
+    let fixed = GpOptions { kernel: Some(parts.kernel), mean: Some(parts.mean), ..options.clone() };
     let training = Training::new(x, y, weights, &fixed)?;
     let all: Vec<usize> = (0..y.ncols()).collect();
     let varying = training.varying(&all);
@@ -92,7 +92,7 @@ pub fn refit(
     theta.push(parts.noise_ratio.ln());
     let choice = match varying.is_empty() {
         true => None,
-        false => Some(training.choose(&varying, &fixed, &[theta])?),
+        false => Some(training.choose_from(&varying, &fixed, &[theta])?),
     };
     training.finish(&all, choice, &fixed)
 }

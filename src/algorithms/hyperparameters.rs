@@ -68,20 +68,12 @@ pub(crate) fn ranges(x: MatRef<'_, f64>) -> Vec<(f64, f64)> {
     (0..x.ncols()).map(range).collect()
 }
 
-/// Chooses everything for the standardised data x (n x d), y (n x r), starting from `warm` points as well.
-pub(crate) fn choose(
-    x: &Mat<f64>,
-    y: &Mat<f64>,
-    weights: &[f64],
-    options: &GpOptions,
-    warm: &[Vec<f64>],
-) -> Result<Choice> {
+/// Chooses everything for the standardised data x (n x d), y (n x r), from the given starting points.
+fn choose(x: &Mat<f64>, y: &Mat<f64>, weights: &[f64], options: &GpOptions, starts: &[Vec<f64>]) -> Result<Choice> {
     let d = x.ncols();
     let first_kernel = options.kernel.unwrap_or(Kernel::ALL[0]);
     let first_mean = options.mean.unwrap_or(Mean::Constant);
-    let mut starts = warm.to_vec();
-    starts.extend(random_starts(d, options));
-    let mut best = fit(x, y, weights, options, first_kernel, first_mean, &starts)?;
+    let mut best = fit(x, y, weights, options, first_kernel, first_mean, starts)?;
     if options.kernel.is_none() {
         let others: Vec<Kernel> = Kernel::ALL.into_iter().filter(|k| *k != first_kernel).collect();
         best = better(best, x, y, weights, options, others.into_iter().map(|k| (k, first_mean)).collect());
@@ -114,17 +106,27 @@ fn better(
     best
 }
 
-/// A moderate start and seeded random ones.
-fn random_starts(d: usize, options: &GpOptions) -> Vec<Vec<f64>> {
+/// A moderate start, one at the spacing of the samples, and seeded random ones between and beyond.
+///
+/// Without the short one an output that oscillates between few samples is taken for noise.
+fn random_starts(n: usize, d: usize, options: &GpOptions) -> Vec<Vec<f64>> {
     let mut rng = StdRng::seed_from_u64(options.seed);
-    let spread = 0.5 * (d.max(1) as f64).ln();
-    let mut starts = vec![vec![spread; d]];
+    let moderate = 0.5 * (d.max(1) as f64).ln();
+    // Samples spread evenly over a box of deviation 1.
+    let spacing = 12f64.sqrt() * (n.max(1) as f64).powf(-1.0 / d.max(1) as f64);
+    let short = (1.5 * spacing).ln().min(moderate - 0.7);
+    let mut starts = vec![vec![moderate; d], vec![short; d]];
     starts.iter_mut().for_each(|s| s.push(-9.0));
-    for _ in 1..options.restarts {
-        let mut start: Vec<f64> = (0..d).map(|_| spread + rng.random_range(-1.2..2.3)).collect();
+    while starts.len() < options.restarts {
+        let mut start: Vec<f64> = match starts.len() % 2 {
+            0 => (0..d).map(|_| moderate + rng.random_range(-1.2..2.3)).collect(),
+            // All inputs alike, at any scale.
+            _ => vec![rng.random_range(short..moderate + 1.0); d],
+        };
         start.push(rng.random_range(-16.0..-3.0));
         starts.push(start);
     }
+    starts.truncate(options.restarts);
     starts
 }
 
@@ -245,11 +247,18 @@ impl Training {
         Mat::from_fn(self.y.nrows(), outputs.len(), |i, j| self.y[(i, outputs[j])])
     }
 
-    /// Model of a group of varying outputs.
+    /// Model of a group of varying outputs, started from `warm` points as well.
     pub fn choose(&self, outputs: &[usize], options: &GpOptions, warm: &[Vec<f64>]) -> Result<Choice> {
+        let mut starts = warm.to_vec();
+        starts.extend(random_starts(self.x.nrows(), self.x.ncols(), options));
+        self.choose_from(outputs, options, &starts)
+    }
+
+    /// The same from `starts` only.
+    pub fn choose_from(&self, outputs: &[usize], options: &GpOptions, starts: &[Vec<f64>]) -> Result<Choice> {
         let largest = outputs.iter().map(|j| self.weights[*j]).fold(0.0, f64::max);
         let weights: Vec<f64> = outputs.iter().map(|j| self.weights[*j] / largest).collect();
-        choose(&self.x, &self.columns(outputs), &weights, options, warm)
+        choose(&self.x, &self.columns(outputs), &weights, options, starts)
     }
 
     /// The process of a group, from the model of its varying outputs.

@@ -1,8 +1,9 @@
 //! `kolmo check`.
 
-use super::print;
-use super::source::{Samples, open};
+use super::Global;
+use super::source::{Samples, inner_product, open};
 use kolmo::error::Result;
+use serde_json::json;
 use std::io::Read;
 use std::path::Path;
 
@@ -15,15 +16,20 @@ pub fn is_model(file: &Path) -> bool {
 }
 
 /// Checks a model byte by byte, or a study and its data without working on them.
-pub fn run(file: &Path) -> Result<()> {
+pub fn run(file: &Path, global: &Global) -> Result<()> {
     if file.extension().is_some_and(|e| e == "toml") {
         let study = kolmo::data::study::Study::read(file)?;
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
-        samples.fields(&study)?;
+        super::fit::enough(&study, &rows)?;
         samples.inputs(&study, &rows)?;
-        if let Some(mesh) = samples.source.mesh() {
+        let mesh = samples.source.mesh();
+        if let Some(mesh) = mesh {
             mesh.validate(samples.source.path())?;
+        }
+        for field in samples.fields(&study)? {
+            let (kind, product) = (&study.reduction.inner_product, samples.file_product.as_ref());
+            inner_product(kind, &field, mesh, product, samples.source.path())?;
         }
     } else if is_model(file) || !file.exists() {
         kolmo::io::model_file::verify_file(file)?;
@@ -31,6 +37,5 @@ pub fn run(file: &Path) -> Result<()> {
     } else {
         open(file)?;
     }
-    print("ok");
-    Ok(())
+    global.result("ok", &json!({"ok": true}))
 }

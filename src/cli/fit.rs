@@ -1,10 +1,10 @@
 //! `kolmo fit`.
 
 use super::source::{Samples, inner_product};
-use super::{Global, print};
+use super::{Global, spare};
 use clap::Args;
 use faer::Mat;
-use kolmo::algorithms::gaussian_process::{GpOptions, Mean};
+use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
 use kolmo::algorithms::kernel::Kernel;
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation};
 use kolmo::comm::{Communicator, agree};
@@ -16,7 +16,9 @@ use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix};
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
+use kolmo::online::pod_regression::Groups;
 use kolmo::online::PodRegression;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -110,19 +112,25 @@ fn snapshots_of(
     Ok(FieldSnapshots { snapshots: TallMatrix::new(layout, local)?, inner_product: product, rows: None, info })
 }
 
+/// Refuses fewer samples than a fit needs.
+pub fn enough(study: &Study, rows: &[usize]) -> Result<()> {
+    if rows.len() >= 3 {
+        return Ok(());
+    }
+    Err(Error::input(
+        "K008",
+        &study.file,
+        "[data] select",
+        format!("{} samples", rows.len()),
+        "at least 3 samples to train on",
+        "widen `select`, or hand in more samples",
+    ))
+}
+
 /// Fits the samples `rows` of a study.
 pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) -> Result<(PodRegression, Provenance)> {
     let start = Instant::now();
-    if rows.len() < 3 {
-        return Err(Error::input(
-            "K008",
-            &study.file,
-            "[data] select",
-            format!("{} samples", rows.len()),
-            "at least 3 samples to train on",
-            "widen `select`, or hand in more samples",
-        ));
-    }
+    enough(study, rows)?;
     let (inputs, dropped) = samples.inputs(study, rows)?;
     let mesh = samples.source.mesh();
     if let Some(mesh) = mesh {
@@ -136,7 +144,8 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
-    let model = pod_regression(&inputs, fields, &scalars, &options_of(study))?;
+    let options = Options { progress: global.steps("fit"), ..options_of(study) };
+    let model = pod_regression(&inputs, fields, &scalars, &options)?;
     let about = Provenance {
         study: study.text.clone(),
         study_name: study.name.clone(),
@@ -164,18 +173,10 @@ impl Fit {
         }
         let study = study_of(&self.study)?;
         let output = self.output.clone().unwrap_or_else(|| study.model_file());
-        let data = study.resolve(&study.data.samples);
-        if let (Ok(a), Ok(b)) = (output.canonicalize(), data.canonicalize())
-            && a == b
-        {
-            return Err(Error::input(
-                "K009",
-                &output,
-                "-o",
-                "the file of the samples",
-                "another file",
-                "choose another name with -o",
-            ));
+        let beside = self.study.extension().is_none_or(|e| e != "toml").then(|| output.with_extension("toml"));
+        spare(&output, &[&study.resolve(&study.data.samples), &self.study])?;
+        if let Some(file) = &beside {
+            keep(file)?;
         }
         let comm = global.comm();
         let first = comm.rank() == 0;
@@ -184,25 +185,73 @@ impl Fit {
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
         let (model, about) = fit(&study, &samples, &rows, global)?;
-        agree(comm.as_ref(), if first { self.write(&study, &output, &model, &about) } else { Ok(()) })?;
+        let written = || {
+            write(&output, &model, &about)?;
+            match &beside {
+                Some(file) => kolmo::io::atomic::write_bytes(file, format!("{WRITTEN}\n{}", study.text).as_bytes()),
+                None => Ok(()),
+            }
+        };
+        agree(comm.as_ref(), if first { written() } else { Ok(()) })?;
+        let mut lines = Vec::new();
+        let mut fields = serde_json::Map::new();
         for f in &model.fields {
-            print(&format!(
-                "{}: {} modes, projection error {:.2e}",
-                f.info.name,
-                f.n_modes(),
-                f.projection_error
-            ));
+            let by_mean = answered_by_mean(&f.groups);
+            let note = if by_mean > 0 { format!("; {by_mean} of them answered by their mean") } else { String::new() };
+            let (name, error) = (&f.info.name, f.projection_error);
+            lines.push(format!("{name}: {} modes, projection error {error:.2e}{note}", f.n_modes()));
+            if global.verbose {
+                f.groups.iter().for_each(|(outputs, process)| lines.push(describe(outputs, process)));
+            }
+            fields.insert(
+                name.clone(),
+                json!({"modes": f.n_modes(), "projection_error": error, "answered_by_mean": by_mean}),
+            );
         }
-        print(&format!("model: {} ({} samples, {:.2} s)", output.display(), rows.len(), about.seconds));
-        Ok(())
+        lines.push(format!("model: {} ({} samples, {:.2} s)", output.display(), rows.len(), about.seconds));
+        let value = json!({"model": output, "n_samples": rows.len(), "fields": fields, "seconds": about.seconds});
+        global.result(&lines.join("\n"), &value)
     }
+}
 
-    /// The model, and the study that was used where none was given.
-    fn write(&self, study: &Study, output: &Path, model: &PodRegression, about: &Provenance) -> Result<()> {
-        write(output, model, about)?;
-        if self.study.extension().is_none_or(|e| e != "toml") {
-            kolmo::io::atomic::write_bytes(output.with_extension("toml"), study.text.as_bytes())?;
-        }
-        Ok(())
+/// First line of a study that `fit` wrote: such a file may be written again.
+const WRITTEN: &str = "# written by kolmo fit";
+
+/// Refuses to replace a study that the user wrote.
+fn keep(file: &Path) -> Result<()> {
+    match std::fs::read_to_string(file) {
+        Ok(text) if !text.starts_with(WRITTEN) => Err(Error::input(
+            "K009",
+            file,
+            "",
+            "a study that kolmo did not write",
+            "a free name for the study that is written beside the model",
+            "fit that study, or choose another name with -o",
+        )),
+        _ => Ok(()),
     }
+}
+
+/// Modes for which leave-one-out says that the process is no better than the mean.
+pub fn answered_by_mean(groups: &Groups) -> usize {
+    groups.iter().flat_map(|(_, process)| process.is_mean()).filter(|is_mean| **is_mean).count()
+}
+
+/// Kernel, mean, length scales (in standard deviations of the inputs) and noise of a group of modes.
+fn describe(outputs: &[usize], process: &GaussianProcess) -> String {
+    let p = process.to_parts();
+    let modes: Vec<String> = outputs.iter().map(|j| (j + 1).to_string()).collect();
+    let lengths: Vec<String> = p.length_scales.iter().map(|l| format!("{l:.3}")).collect();
+    let means = p.is_mean.iter().filter(|m| **m).count();
+    format!(
+        "  modes {}: {}, {:?} mean, length scales {}, noise ratio {:.1e}, {means} answered by the mean",
+        modes.join(" "),
+        p.kernel.name(),
+        p.mean,
+        lengths.join(" "),
+        p.noise_ratio
+    )
+    .replace("Constant mean", "constant mean")
+    .replace("Linear mean", "linear mean")
+    .replace("Zero mean", "zero mean")
 }

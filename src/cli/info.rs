@@ -1,52 +1,105 @@
 //! `kolmo info`.
 
-use super::{print, source};
+use super::fit::answered_by_mean;
+use super::{Global, source};
+use kolmo::data::study::Study;
 use kolmo::error::Result;
+use kolmo::io::pod_model;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Prints what a model, a study or a data file holds.
-pub fn run(file: &Path) -> Result<()> {
-    if file.extension().is_some_and(|e| e == "toml") {
-        let study = kolmo::data::study::Study::read(file)?;
-        print(&format!(
-            "study: {}\nsamples: {}\nmethod: {}",
-            study.name,
-            study.resolve(&study.data.samples).display(),
-            study.reduction.method
-        ));
-        return Ok(());
+pub fn run(file: &Path, global: &Global) -> Result<()> {
+    let (lines, value) = if file.extension().is_some_and(|e| e == "toml") {
+        of_study(&Study::read(file)?)
+    } else if super::check::is_model(file) {
+        of_model(file)?
+    } else {
+        of_data(file)?
+    };
+    global.result(&lines.join("\n"), &value)
+}
+
+fn of_study(study: &Study) -> (Vec<String>, Value) {
+    let samples = study.resolve(&study.data.samples);
+    let lines = vec![
+        format!("study: {}", study.name),
+        format!("samples: {}", samples.display()),
+        format!("method: {}", study.reduction.method),
+    ];
+    (lines, json!({"kind": "study", "name": study.name, "samples": samples, "method": study.reduction.method}))
+}
+
+fn of_model(file: &Path) -> Result<(Vec<String>, Value)> {
+    let (model, about) = pod_model::read(file)?;
+    let mut lines = vec![
+        format!("model: {}", about.study_name),
+        "method: pod".to_string(),
+        format!("samples: {}", model.n_snapshots),
+        format!("inner product: {}", about.inner_product),
+        format!("confidence of the intervals: {}", model.confidence),
+        format!("fit: {:.2} s", about.seconds),
+    ];
+    let mut value = json!({"kind": "model", "name": about.study_name, "method": "pod", "n_samples": model.n_snapshots,
+        "inner_product": about.inner_product, "confidence": model.confidence, "seconds_fit": about.seconds,
+        "inputs": {}, "constant": {}, "fields": {}, "scalars": []});
+    for (j, name) in model.inputs.names.iter().enumerate() {
+        let (low, high) = (model.inputs.lower[j], model.inputs.upper[j]);
+        lines.push(format!("input {name}: {low} to {high}"));
+        value["inputs"][name] = json!([low, high]);
     }
-    if super::check::is_model(file) {
-        let (model, about) = kolmo::io::pod_model::read(file)?;
-        print(&format!(
-            "model: {}\nmethod: pod\nsamples: {}\ninner product: {}\nfit: {:.2} s",
-            about.study_name, model.n_snapshots, about.inner_product, about.seconds
-        ));
-        for (j, name) in model.inputs.names.iter().enumerate() {
-            print(&format!("input {name}: {} to {}", model.inputs.lower[j], model.inputs.upper[j]));
-        }
-        for f in &model.fields {
-            print(&format!(
-                "field {}: {} {} values x {}, {} modes",
-                f.info.name,
-                f.info.n_entities,
-                f.info.location.name(),
-                f.info.n_components,
-                f.n_modes()
-            ));
-        }
-        model.scalars.iter().for_each(|s| print(&format!("scalar {}", s.name)));
-        return Ok(());
+    for (name, constant) in &about.dropped {
+        lines.push(format!("constant {name}: {constant}"));
+        value["constant"][name] = json!(constant);
     }
-    let (data, _) = source::open(file)?;
-    print(&format!("samples: {}", data.n_samples()));
+    for f in &model.fields {
+        let (info, error, by_mean) = (&f.info, f.projection_error, answered_by_mean(&f.groups));
+        let kernels: Vec<&str> = f.groups.iter().map(|(_, process)| process.kernel().name()).collect();
+        lines.push(format!(
+            "field {}: {} {} values x {}, {} modes, projection error {error:.2e}, {} processes, {by_mean} modes answered \
+             by their mean, interval {:.3} standard deviations",
+            info.name,
+            info.n_entities,
+            info.location.name(),
+            info.n_components,
+            f.n_modes(),
+            f.groups.len(),
+            f.interval_factor
+        ));
+        value["fields"][&info.name] = json!({"n_entities": info.n_entities, "location": info.location.name(),
+            "n_components": info.n_components, "modes": f.n_modes(), "projection_error": error, "kernels": kernels,
+            "answered_by_mean": by_mean, "interval_factor": f.interval_factor, "indicator_factor": f.indicator_factor});
+    }
+    let scalars: Vec<&str> = model.scalars.iter().map(|s| s.name.as_str()).collect();
+    scalars.iter().for_each(|s| lines.push(format!("scalar {s}")));
+    value["scalars"] = json!(scalars);
+    Ok((lines, value))
+}
+
+fn of_data(file: &Path) -> Result<(Vec<String>, Value)> {
+    let (data, product) = source::open(file)?;
+    let mut lines = vec![format!("samples: {}", data.n_samples())];
+    let mut value = json!({"kind": "data", "n_samples": data.n_samples(), "mesh": null, "parameters": [], "scalars": [],
+        "time": data.time().is_some(), "inner_product": product.is_some(), "fields": {}});
     if let Some(mesh) = data.mesh() {
-        print(&format!("mesh: {} points, {} cells, {}-D", mesh.n_points(), mesh.n_cells(), mesh.dim));
+        let (points, cells, dim) = (mesh.n_points(), mesh.n_cells(), mesh.dim);
+        lines.push(format!("mesh: {points} points, {cells} cells, {dim}-D"));
+        value["mesh"] = json!({"n_points": points, "n_cells": cells, "dim": dim});
     }
-    data.parameters().into_iter().for_each(|p| print(&format!("parameters: {}", p.names.join(", "))));
-    data.scalars().into_iter().for_each(|p| print(&format!("scalars: {}", p.names.join(", "))));
+    for (what, table) in [("parameters", data.parameters()), ("scalars", data.scalars())] {
+        if let Some(table) = table {
+            lines.push(format!("{what}: {}", table.names.join(", ")));
+            value[what] = json!(table.names);
+        }
+    }
+    if let Some([first, .., last]) = data.time() {
+        lines.push(format!("time: {first} to {last}"));
+    }
     for f in data.fields() {
-        print(&format!("field {}: {} {} values x {}", f.name, f.n_entities, f.location.name(), f.n_components));
+        let location = f.location.name();
+        lines.push(format!("field {}: {} {location} values x {}", f.name, f.n_entities, f.n_components));
+        value["fields"][&f.name] =
+            json!({"n_entities": f.n_entities, "location": location, "n_components": f.n_components});
     }
-    Ok(())
+    Ok((lines, value))
 }

@@ -5,17 +5,21 @@ pub mod demo;
 pub mod doctor;
 pub mod fit;
 pub mod info;
+pub mod pictures;
 pub mod predict;
 pub mod scores;
 pub mod source;
 pub mod validate;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use kolmo::comm::{Communicator, SingleComm, launched_here, launched_rank};
 use kolmo::error::{CODES, Error, Result};
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::Arc;
+use kolmo::offline::Progress;
+use serde_json::json;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// Reduced-order models from snapshots, with an honest error on every answer.
 #[derive(Parser)]
@@ -90,7 +94,9 @@ pub fn run() -> i32 {
         Err(e)
             if e.exit_code() == 0 || e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
         {
-            let _ = e.print();
+            if launched_rank() == 0 {
+                let _ = e.print();
+            }
             return e.exit_code();
         }
         Err(e) => {
@@ -139,19 +145,21 @@ fn perform(cli: &Cli) -> Result<()> {
         Verb::Fit(args) => args.run(&cli.global),
         Verb::Predict(args) => args.run(&cli.global),
         Verb::Validate(args) => args.run(&cli.global),
-        Verb::Info { file } => info::run(file),
-        Verb::Check { file } => check::run(file),
+        Verb::Info { file } => info::run(file, &cli.global),
+        Verb::Check { file } => check::run(file, &cli.global),
         Verb::Demo { folder } => demo::run(folder.as_deref(), &cli.global),
-        Verb::Doctor => doctor::run(),
+        Verb::Doctor => doctor::run(&cli.global),
         Verb::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "kolmo", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "kolmo", &mut script);
+            print(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
         Verb::Explain { code } => match CODES.iter().find(|(c, _, _)| c.eq_ignore_ascii_case(code)) {
-            Some((code, cause, mend)) => {
-                print(&format!("{code}\ncause: {cause}\nmend:  {mend}"));
-                Ok(())
-            }
+            Some((code, cause, mend)) => cli.global.result(
+                &format!("{code}\ncause: {cause}\nmend:  {mend}"),
+                &json!({"code": code, "cause": cause, "mend": mend}),
+            ),
             None => Err(Error::input(
                 "K006",
                 "kolmo",
@@ -165,7 +173,8 @@ fn perform(cli: &Cli) -> Result<()> {
 }
 
 fn report(result: Result<()>) -> i32 {
-    match result {
+    let lost = OUTPUT.get().map(|reason| Error::Write { file: "standard output".into(), reason: reason.clone() });
+    match result.and_then(|()| lost.map_or(Ok(()), Err)) {
         Ok(()) => 0,
         Err(e) => {
             if launched_rank() == 0 {
@@ -176,10 +185,16 @@ fn report(result: Result<()>) -> i32 {
     }
 }
 
-/// A line of results, from the first rank; a closed pipe is not an error.
+/// What the system said when standard output did not take a line.
+static OUTPUT: OnceLock<String> = OnceLock::new();
+
+/// A line of results, from the first rank. A closed pipe is not an error; a full disk ends the run with exit code 1.
 pub fn print(text: &str) {
-    if launched_rank() == 0 {
-        let _ = writeln!(std::io::stdout(), "{text}");
+    if launched_rank() == 0
+        && let Err(e) = writeln!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush())
+        && e.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let _ = OUTPUT.set(e.to_string());
     }
 }
 
@@ -187,6 +202,22 @@ pub fn print(text: &str) {
 pub fn warn(text: &str) {
     if launched_rank() == 0 {
         let _ = writeln!(std::io::stderr(), "warning: {text}");
+    }
+}
+
+/// Refuses an output that would replace one of the inputs.
+pub fn spare(output: &Path, inputs: &[&Path]) -> Result<()> {
+    let same = |a: &Path| matches!((a.canonicalize(), output.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    match inputs.iter().find(|input| same(input)) {
+        None => Ok(()),
+        Some(input) => Err(Error::input(
+            "K009",
+            output,
+            "-o",
+            format!("the input {}", input.display()),
+            "another file",
+            "choose another name with -o",
+        )),
     }
 }
 
@@ -201,6 +232,41 @@ impl Global {
         if !self.quiet && launched_rank() == 0 {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
+    }
+
+    /// Where long work tells how far it is: a bar where standard error is a terminal, plain lines otherwise.
+    pub fn steps(&self, verb: &'static str) -> Progress {
+        if self.quiet || launched_rank() > 0 {
+            return Progress::default();
+        }
+        if !std::io::stderr().is_terminal() {
+            return Progress::new(move |what, done, all| {
+                if done < all {
+                    let _ = writeln!(std::io::stderr(), "{verb}: {what} ({} of {all})", done + 1);
+                }
+            });
+        }
+        let style = ProgressStyle::with_template("{prefix}: [{bar:30}] {pos}/{len} {elapsed} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        let bar = ProgressBar::new(1).with_style(style).with_prefix(verb);
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        Progress::new(move |what, done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+            bar.set_message(what.to_string());
+            if done >= all {
+                bar.finish_and_clear();
+            }
+        })
+    }
+
+    /// Hands a result to `--json`, and prints its text unless the JSON went to standard output.
+    pub fn result(&self, text: &str, value: &serde_json::Value) -> Result<()> {
+        if !self.write_json(value)? {
+            print(text);
+        }
+        Ok(())
     }
 
     /// Hands JSON to `--json`; true if it went to standard output.

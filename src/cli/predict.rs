@@ -1,6 +1,6 @@
 //! `kolmo predict`.
 
-use super::{Global, print};
+use super::{Global, spare};
 use clap::Args;
 use faer::{Mat, MatRef};
 use kolmo::data::{FieldInfo, Location, Table};
@@ -10,11 +10,13 @@ use kolmo::io::pod_model::{Provenance, read};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter};
 use kolmo::io::vtu::{VtuArray, write_vtu};
 use kolmo::linalg::dense;
-use kolmo::online::{PodRegression, ReducedField};
+use kolmo::online::{PodRegression, Prediction};
+use serde_json::json;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Points that are expanded to fields at a time.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 
 #[derive(Args)]
 pub struct Predict {
@@ -70,18 +72,23 @@ pub fn inputs_from(table: &Table, model: &PodRegression, file: &Path) -> Result<
     Ok(x)
 }
 
+/// Field `k` at the points `points` of a prediction.
+pub fn expand_field(model: &PodRegression, p: &Prediction, k: usize, points: Range<usize>) -> Result<PredictedField> {
+    let field = &model.fields[k];
+    let (n, b, start) = (field.basis.nrows(), points.len(), points.start);
+    let (mut values, mut std) = (Mat::zeros(n, b), Mat::zeros(n, b));
+    let (c, v) = (p.coefficients[k].subcols(start, b), p.variances[k].subcols(start, b));
+    field.expand_into(c, v, values.as_mut(), std.as_mut())?;
+    let mut interval = std.clone();
+    dense::scale(interval.as_mut(), field.interval_factor);
+    Ok(PredictedField { values, std, interval, indicator: p.indicators[k][points].to_vec() })
+}
+
 /// A batch of points with its fields.
 pub fn expand(model: &PodRegression, x: MatRef<'_, f64>) -> Result<PredictionBatch> {
     let p = model.predict(x)?;
-    let field = |(k, field): (usize, &ReducedField)| {
-        let (n, b) = (field.basis.nrows(), x.nrows());
-        let (mut values, mut std) = (Mat::zeros(n, b), Mat::zeros(n, b));
-        field.expand_into(p.coefficients[k].as_ref(), p.variances[k].as_ref(), values.as_mut(), std.as_mut())?;
-        let mut interval = std.clone();
-        dense::scale(interval.as_mut(), field.interval_factor);
-        Ok(PredictedField { values, std, interval, indicator: p.indicators[k].clone() })
-    };
-    let fields: Result<Vec<PredictedField>> = model.fields.iter().enumerate().map(field).collect();
+    let fields: Result<Vec<PredictedField>> =
+        (0..model.fields.len()).map(|k| expand_field(model, &p, k, 0..x.nrows())).collect();
     Ok(PredictionBatch {
         fields: fields?,
         indicator: p.indicator(),
@@ -132,6 +139,16 @@ impl Predict {
                     "write --at mach=2.1,gamma=1.4",
                 ));
             };
+            if names.iter().any(|n| n == name) {
+                return Err(Error::input(
+                    "K012",
+                    file,
+                    name,
+                    format!("`{name}` twice"),
+                    "each input once",
+                    "leave one out",
+                ));
+            }
             names.push(name.to_string());
             values.push(value);
         }
@@ -140,6 +157,9 @@ impl Predict {
 
     /// Reads, evaluates, writes.
     pub fn run(&self, global: &Global) -> Result<()> {
+        let inputs: Vec<&Path> =
+            [Some(&self.model), self.parameters.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+        spare(&self.output, &inputs)?;
         let (model, about) = load(&self.model, self.modes)?;
         let (table, file) = self.points()?;
         if self.at.is_some() {
@@ -164,18 +184,25 @@ impl Predict {
             let scalars: Vec<String> = model.scalars.iter().map(|s| s.name.clone()).collect();
             let mut writer = PredictionWriter::create(&self.output, about.mesh.as_ref(), &table, &infos, n, &scalars)?;
             let mut outside = 0;
+            let steps = global.steps("predict");
             for start in (0..n).step_by(BATCH) {
+                if n > BATCH {
+                    steps.tell("points", start, n);
+                }
                 let mut batch = expand(&model, x.subrows(start, BATCH.min(n - start)))?;
                 flag_constants(&mut batch.flags, &about, &table, start);
                 outside += batch.flags.iter().filter(|f| **f != 0).count();
                 writer.append(&batch)?;
             }
             writer.finish()?;
+            steps.tell("done", n, n);
             outside
         };
         global.progress(&format!("predict: {n} points, {outside} outside the training box"));
-        print(&format!("predictions: {}", self.output.display()));
-        Ok(())
+        global.result(
+            &format!("predictions: {}", self.output.display()),
+            &json!({"predictions": self.output, "n_points": n, "extrapolating": outside}),
+        )
     }
 
     fn vtu(&self, model: &PodRegression, about: &Provenance, table: &Table, x: MatRef<'_, f64>) -> Result<usize> {

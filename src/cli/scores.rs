@@ -1,6 +1,6 @@
 //! Scores of predictions against full-order solutions.
 
-use super::predict::expand;
+use super::predict::{BATCH, expand_field};
 use super::source::{Samples, inner_product};
 use faer::{Mat, MatRef};
 use kolmo::error::{Error, Result};
@@ -8,6 +8,7 @@ use kolmo::io::pod_model::Provenance;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::tall::{Layout, TallMatrix};
 use kolmo::online::PodRegression;
+use kolmo::report::plot::Spectrum;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -17,19 +18,28 @@ use std::time::Instant;
 pub struct Collected {
     seconds_fit: f64,
     floors: BTreeMap<String, f64>,
-    fields: Vec<FieldScores>,
-    scalars: Vec<(String, Vec<[f64; 3]>)>,
-    indicator: Vec<f64>,
-    error: Vec<f64>,
+    /// Numbers of the samples, in the order of what follows.
+    pub samples: Vec<usize>,
+    pub fields: Vec<FieldScores>,
+    /// Truth, prediction and half-width of the interval.
+    pub scalars: Vec<(String, Vec<[f64; 3]>)>,
+    pub indicator: Vec<f64>,
+    /// Largest relative error over the fields.
+    pub error: Vec<f64>,
     outside: usize,
     seconds: f64,
-    by_modes: Vec<[f64; 4]>,
+    /// Sums of error, projection error and indicator, and number of samples, for 1, 2, … modes.
+    pub by_modes: Vec<[f64; 4]>,
+    /// Of every field of every model.
+    pub spectra: Vec<Spectrum>,
 }
 
+/// Per sample; and of all entries: how many lie in their interval, and how wide those are in sum.
 #[derive(Default, Clone)]
-struct FieldScores {
-    name: String,
-    relative: Vec<f64>,
+pub struct FieldScores {
+    pub name: String,
+    pub relative: Vec<f64>,
+    pub absolute: Vec<f64>,
     projection: Vec<f64>,
     rrmse: Vec<f64>,
     covered: usize,
@@ -52,7 +62,7 @@ impl Collected {
         Collected { seconds_fit, floors, ..Collected::default() }
     }
 
-    /// Predicts and compares the samples `rows`; `x` holds the inputs of all samples.
+    /// Predicts and compares the samples `rows`, at most [`BATCH`] at a time; `x` holds the inputs of all samples.
     pub fn add(
         &mut self,
         model: &PodRegression,
@@ -63,9 +73,8 @@ impl Collected {
     ) -> Result<()> {
         let points = Mat::from_fn(rows.len(), x.ncols(), |i, j| x[(rows[i], j)]);
         let start = Instant::now();
-        let batch = expand(model, points.as_ref())?;
-        self.seconds += start.elapsed().as_secs_f64();
         let p = model.predict(points.as_ref())?;
+        self.seconds += start.elapsed().as_secs_f64();
         let most = model.fields.iter().map(|f| f.n_modes()).max().unwrap_or(0);
         let mut modes = vec![[0.0; 4]; most];
         let mut worst = vec![0.0_f64; rows.len()];
@@ -83,7 +92,6 @@ impl Collected {
                     "hand in solutions on the mesh of the model",
                 ));
             };
-            let truth = samples.source.read(info, rows, 0..info.n_dofs())?;
             let m = inner_product(
                 &about.inner_product,
                 &field.info,
@@ -91,69 +99,74 @@ impl Collected {
                 samples.file_product.as_ref(),
                 file,
             )?;
-            let floor = self.floors.get(&info.name).copied().unwrap_or(0.0);
-            let size: Vec<f64> = norms(&m, truth.clone())?.into_iter().map(|s| s.max(floor)).collect();
-            let predicted = &batch.fields[k];
-            let error = norms(&m, &truth - &predicted.values)?;
-            let centred = match &field.mean {
-                Some(mean) => Mat::from_fn(truth.nrows(), truth.ncols(), |i, j| truth[(i, j)] - mean[i]),
-                None => truth.clone(),
-            };
             let layout = Layout::serial(field.basis.nrows());
             let basis = TallMatrix::new(layout.clone(), field.basis.clone())?;
-            let c = m.cross(&basis, &TallMatrix::new(layout, centred.clone())?);
-            let missed = norms(&m, &centred - basis.mul_small(c.as_ref()).local())?;
-            let mut s =
-                FieldScores { name: info.name.clone(), entries: truth.nrows() * rows.len(), ..FieldScores::default() };
-            let kc = info.n_components;
-            for j in 0..rows.len() {
-                let relative = if size[j] > 0.0 { error[j] / size[j] } else { f64::NAN };
-                worst[j] = worst[j].max(relative);
-                s.relative.push(relative);
-                s.projection.push(missed[j] / size[j]);
-                let square = |e: usize| (0..kc).map(|a| truth[(e * kc + a, j)].powi(2)).sum::<f64>();
-                let largest = (0..info.n_entities).map(square).fold(floor * floor, f64::max);
-                let difference: f64 =
-                    (0..truth.nrows()).map(|i| (truth[(i, j)] - predicted.values[(i, j)]).powi(2)).sum();
-                s.rrmse.push(difference / (info.n_entities as f64 * largest));
-                for i in 0..truth.nrows() {
-                    s.covered +=
-                        usize::from((truth[(i, j)] - predicted.values[(i, j)]).abs() <= predicted.interval[(i, j)]);
-                    s.width += 2.0 * predicted.interval[(i, j)];
-                }
-                let delta = |l: usize| (c[(l, j)] - p.coefficients[k][(l, j)]).powi(2);
-                for n in 1..=most {
-                    let r = field.n_modes();
-                    let tail: f64 = (n.min(r)..r).map(|l| c[(l, j)].powi(2)).sum::<f64>() + missed[j].powi(2);
-                    let head: f64 = (0..n.min(r)).map(delta).sum();
-                    modes[n - 1][0] += (head + tail).sqrt() / size[j];
-                    modes[n - 1][1] += tail.sqrt() / size[j];
+            let floor = self.floors.get(&info.name).copied().unwrap_or(0.0);
+            let (kc, r) = (info.n_components, field.n_modes());
+            let mut s = FieldScores { name: info.name.clone(), ..FieldScores::default() };
+            for first in (0..rows.len()).step_by(BATCH) {
+                let batch = first..(first + BATCH).min(rows.len());
+                let truth = samples.source.read(info, &rows[batch.clone()], 0..info.n_dofs())?;
+                let start = Instant::now();
+                let predicted = expand_field(model, &p, k, batch.clone())?;
+                self.seconds += start.elapsed().as_secs_f64();
+                let size: Vec<f64> = norms(&m, truth.clone())?.into_iter().map(|s| s.max(floor)).collect();
+                let error = norms(&m, &truth - &predicted.values)?;
+                let centred = match &field.mean {
+                    Some(mean) => Mat::from_fn(truth.nrows(), truth.ncols(), |i, j| truth[(i, j)] - mean[i]),
+                    None => truth.clone(),
+                };
+                let c = m.cross(&basis, &TallMatrix::new(layout.clone(), centred.clone())?);
+                let missed = norms(&m, &centred - basis.mul_small(c.as_ref()).local())?;
+                s.entries += truth.nrows() * truth.ncols();
+                for (j, sample) in batch.enumerate() {
+                    let relative = if size[j] > 0.0 { error[j] / size[j] } else { f64::NAN };
+                    worst[sample] = worst[sample].max(relative);
+                    s.relative.push(relative);
+                    s.absolute.push(error[j]);
+                    s.projection.push(missed[j] / size[j]);
+                    let square = |e: usize| (0..kc).map(|a| truth[(e * kc + a, j)].powi(2)).sum::<f64>();
+                    let largest = (0..info.n_entities).map(square).fold(floor * floor, f64::max);
+                    let difference: f64 =
+                        (0..truth.nrows()).map(|i| (truth[(i, j)] - predicted.values[(i, j)]).powi(2)).sum();
+                    s.rrmse.push(difference / (info.n_entities as f64 * largest));
+                    for i in 0..truth.nrows() {
+                        s.covered +=
+                            usize::from((truth[(i, j)] - predicted.values[(i, j)]).abs() <= predicted.interval[(i, j)]);
+                        s.width += 2.0 * predicted.interval[(i, j)];
+                    }
+                    let delta = |l: usize| (c[(l, j)] - p.coefficients[k][(l, sample)]).powi(2);
+                    for n in 1..=most {
+                        let tail: f64 = (n.min(r)..r).map(|l| c[(l, j)].powi(2)).sum::<f64>() + missed[j].powi(2);
+                        let head: f64 = (0..n.min(r)).map(delta).sum();
+                        modes[n - 1][0] += (head + tail).sqrt() / size[j];
+                        modes[n - 1][1] += tail.sqrt() / size[j];
+                    }
                 }
             }
             match self.fields.iter_mut().find(|f| f.name == s.name) {
                 Some(f) => f.merge(s),
                 None => self.fields.push(s),
             }
+            self.spectra.push(Spectrum { field: info.name.clone(), values: field.singular_values.clone(), n_modes: r });
         }
         let count = (rows.len() * model.fields.len().max(1)) as f64;
         for (n, row) in modes.iter_mut().enumerate() {
-            let indicator = model.truncated(n + 1).predict(points.as_ref())?.indicator();
-            row[2] = indicator.iter().sum();
+            row[2] = model.indicator_of_modes(&p, n + 1).iter().sum();
             *row = [row[0] / count * rows.len() as f64, row[1] / count * rows.len() as f64, row[2], rows.len() as f64];
         }
         self.merge_modes(modes);
-        self.indicator.extend(&batch.indicator);
+        self.samples.extend(rows);
+        self.indicator.extend(p.indicator());
         self.error.extend(worst);
-        self.outside += batch.flags.iter().filter(|f| **f != 0).count();
+        self.outside += p.flags.iter().filter(|f| **f != 0).count();
         for (k, scalar) in model.scalars.iter().enumerate() {
             let Some(column) = samples.scalars.position(&scalar.name) else { continue };
             let ns = model.scalars.len();
             let triples = rows
                 .iter()
                 .enumerate()
-                .map(|(i, &r)| {
-                    [samples.scalars.row(r)[column], batch.scalars[i * ns + k], batch.scalars_interval[i * ns + k]]
-                })
+                .map(|(i, &r)| [samples.scalars.row(r)[column], p.scalars[i * ns + k], p.scalars_interval[i * ns + k]])
                 .collect();
             match self.scalars.iter_mut().find(|(n, _)| n == &scalar.name) {
                 Some((_, all)) => all.extend::<Vec<_>>(triples),
@@ -187,6 +200,8 @@ impl Collected {
             }
         }
         self.merge_modes(other.by_modes);
+        self.samples.extend(other.samples);
+        self.spectra.extend(other.spectra);
         self.indicator.extend(other.indicator);
         self.error.extend(other.error);
         self.outside += other.outside;
@@ -207,9 +222,9 @@ impl Collected {
                 "coverage": f.covered as f64 / f.entries.max(1) as f64,
                 "interval_width_mean": f.width / f.entries.max(1) as f64});
             if entry["rel_l2_mean"].is_null() {
-                entry["rel_l2_mean_reason"] = json!("a solution of norm 0; set [scores] floor");
                 entry["rel_l2_max"] = Value::Null;
             }
+            explain_nulls(&mut entry, "a solution of norm 0; set [scores] floor");
             fields.insert(f.name.clone(), entry);
         }
         let mut scalars = serde_json::Map::new();
@@ -221,33 +236,58 @@ impl Collected {
             let rrmse = mean(t.iter().map(|v| ((v[0] - v[1]) / v[0].abs().max(floor)).powi(2))).as_f64().map(f64::sqrt);
             let mut entry = json!({"rrmse": rrmse, "q2": (spread > 0.0).then(|| 1.0 - squares / spread),
                 "coverage": mean(t.iter().map(|v| f64::from(u8::from((v[0] - v[1]).abs() <= v[2]))))});
-            if rrmse.is_none() {
-                entry["rrmse_reason"] = json!("a true value of 0; set [scores] floor");
-            }
             if spread == 0.0 {
                 entry["q2_reason"] = json!("all true values are equal");
             }
+            explain_nulls(&mut entry, "a true value of 0; set [scores] floor");
             scalars.insert(name.clone(), entry);
         }
         let mut ratios: Vec<f64> =
             self.indicator.iter().zip(&self.error).filter(|(_, e)| **e > 0.0).map(|(i, e)| i / e).collect();
         ratios.sort_by(f64::total_cmp);
-        let by_modes: Vec<Value> = self.by_modes.iter().enumerate().map(|(k, r)| {
+        let middle = |r: &[f64]| (!r.is_empty()).then(|| 0.5 * (r[(r.len() - 1) / 2] + r[r.len() / 2]));
+        let mut indicator = json!({"effectivity_min": ratios.first(), "effectivity_median": middle(&ratios),
+            "effectivity_max": ratios.last(), "rank_correlation": rank_correlation(&self.indicator, &self.error)});
+        if indicator["rank_correlation"].is_null() {
+            indicator["rank_correlation_reason"] = json!("fewer than 3 samples, or equal ranks");
+        }
+        explain_nulls(&mut indicator, "no sample with an error above 0");
+        let of_modes = |(k, r): (usize, &[f64; 4])| {
             let w = r[3].max(1.0);
-            json!({"modes": k + 1, "rel_l2_mean": r[0] / w, "projection_rel_l2_mean": r[1] / w, "indicator_mean": r[2] / w,
-                "condition": null, "condition_reason": "no reduced operator is solved"})
-        }).collect();
-        json!({"method": "pod", "n_samples": n, "fields": fields, "scalars": scalars,
-            "indicator": {"effectivity_min": ratios.first(), "effectivity_median": ratios.get(ratios.len() / 2), "effectivity_max": ratios.last(),
-                "rank_correlation": rank_correlation(&self.indicator, &self.error)},
+            let mut row = json!({"modes": k + 1, "rel_l2_mean": r[0] / w, "projection_rel_l2_mean": r[1] / w,
+                "indicator_mean": r[2] / w, "condition": null, "condition_reason": "no reduced operator is solved"});
+            explain_nulls(&mut row, "a solution of norm 0; set [scores] floor");
+            row
+        };
+        let by_modes: Vec<Value> = self.by_modes.iter().enumerate().map(of_modes).collect();
+        json!({"method": "pod", "n_samples": n, "fields": fields, "scalars": scalars, "indicator": indicator,
             "flags": {"extrapolating": self.outside}, "by_modes": by_modes,
             "seconds": {"fit": self.seconds_fit, "predict_per_sample": self.seconds / n.max(1) as f64}})
     }
 }
 
+/// Puts a reason beside every number that does not exist and has none yet.
+fn explain_nulls(entry: &mut Value, reason: &str) {
+    let Some(entry) = entry.as_object_mut() else { return };
+    let missing: Vec<String> = entry.iter().filter(|(_, v)| v.is_null()).map(|(k, _)| format!("{k}_reason")).collect();
+    for key in missing {
+        entry.entry(key).or_insert_with(|| json!(reason));
+    }
+}
+
 impl FieldScores {
+    /// Places of the sample with the median error and of the one with the largest: of the relative error where it exists
+    /// for all samples, else of the absolute one.
+    pub fn median_and_worst(&self) -> Option<(usize, usize)> {
+        let errors = if self.relative.iter().all(|e| e.is_finite()) { &self.relative } else { &self.absolute };
+        let mut order: Vec<usize> = (0..errors.len()).collect();
+        order.sort_by(|a, b| errors[*a].total_cmp(&errors[*b]));
+        Some((*order.get(order.len() / 2)?, *order.last()?))
+    }
+
     fn merge(&mut self, other: FieldScores) {
         self.relative.extend(other.relative);
+        self.absolute.extend(other.absolute);
         self.projection.extend(other.projection);
         self.rrmse.extend(other.rrmse);
         self.covered += other.covered;

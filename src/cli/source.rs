@@ -109,6 +109,15 @@ impl Samples {
         }
         let scalars = joined(study, scalars, source.scalars(), n, "scalars")?;
         scalars.all_columns()?;
+        let known: Vec<&str> = table.names.iter().map(String::as_str).collect();
+        if let Some(name) = study.described.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(unknown_name(&study.file, &format!("[inputs.{name}]"), "input", name, &known));
+        }
+        let outputs = source.fields().iter().map(|f| f.name.as_str()).chain(scalars.names.iter().map(String::as_str));
+        let outputs: Vec<&str> = outputs.collect();
+        if let Some(name) = study.scores.floor.keys().find(|name| !outputs.contains(&name.as_str())) {
+            return Err(unknown_name(&study.file, &format!("[scores] floor.{name}"), "output", name, &outputs));
+        }
         if table.n_columns() == 0 {
             return Err(Error::input(
                 "K007",

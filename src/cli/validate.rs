@@ -1,6 +1,7 @@
 //! `kolmo validate`.
 
 use super::fit::{fit, study_of};
+use super::pictures::Pictures;
 use super::predict::{inputs_from, load};
 use super::scores::Collected;
 use super::source::Samples;
@@ -24,46 +25,58 @@ pub struct Validate {
     /// Use the leading modes only
     #[arg(long, allow_negative_numbers = true)]
     modes: Option<i64>,
+    /// Write pictures (SVG) into this folder
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     #[arg(long, hide = true)]
     html: Option<PathBuf>,
-    #[arg(long, hide = true)]
-    plots: Option<PathBuf>,
 }
 
 impl Validate {
     /// Scores and prints.
     pub fn run(&self, global: &Global) -> Result<()> {
-        if self.html.is_some() || self.plots.is_some() {
+        if self.html.is_some() {
             return Err(Error::input(
                 "K014",
                 "kolmo",
                 "validate",
-                "--html or --plots",
-                "--json",
+                "--html",
+                "--plots or --json",
                 "leave it out, or update kolmo",
             ));
         }
-        let value = match (self.folds, &self.data) {
-            (Some(k), _) => self.cross(k, global)?,
-            (None, Some(data)) => against(&self.file, data, self.modes)?.json(),
-            (None, None) => {
-                return Err(Error::input(
-                    "K012",
-                    "kolmo",
-                    "validate",
-                    "neither --data nor --folds",
-                    "MODEL.h5 --data TEST, or STUDY.toml --folds 5",
-                    "add one of them",
-                ));
+        let mut pictures = self.plots.as_deref().map(|folder| Pictures::new(folder, global)).transpose()?;
+        match (self.folds, &self.data) {
+            (Some(_), Some(_)) => Err(Error::input(
+                "K012",
+                "kolmo",
+                "validate",
+                "--data and --folds",
+                "one of them: MODEL.h5 --data TEST, or STUDY.toml --folds 5",
+                "leave one out",
+            )),
+            (Some(k), None) => {
+                let (pooled, value) = self.cross(k, global)?;
+                show(&value, global)?;
+                if let Some(pictures) = &mut pictures {
+                    pictures.scores(&pooled)?;
+                    pictures.without_samples();
+                }
+                Ok(())
             }
-        };
-        if !global.write_json(&value)? {
-            table(&value);
+            (None, Some(data)) => self.against(data, pictures.as_mut(), global),
+            (None, None) => Err(Error::input(
+                "K012",
+                "kolmo",
+                "validate",
+                "neither --data nor --folds",
+                "MODEL.h5 --data TEST, or STUDY.toml --folds 5",
+                "add one of them",
+            )),
         }
-        Ok(())
     }
 
-    fn cross(&self, k: usize, global: &Global) -> Result<serde_json::Value> {
+    fn cross(&self, k: usize, global: &Global) -> Result<(Collected, serde_json::Value)> {
         let study = study_of(&self.file)?;
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
@@ -77,7 +90,7 @@ impl Validate {
                 "choose a number of folds in that range",
             ));
         }
-        let mut pooled = Collected::default();
+        let mut pooled = Collected::new(0.0, study.scores.floor.clone());
         let mut folds = Vec::new();
         for fold in 0..k {
             let (test, train): (Vec<usize>, Vec<usize>) = rows.iter().copied().partition(|i| i % k == fold);
@@ -97,36 +110,49 @@ impl Validate {
         }
         let mut value = pooled.json();
         value["folds"] = json!(folds);
-        Ok(value)
+        Ok((pooled, value))
+    }
+
+    /// Scores of a model file on a data file, or on the held-out samples of a study.
+    fn against(&self, data: &Path, pictures: Option<&mut Pictures>, global: &Global) -> Result<()> {
+        let (model, about) = load(&self.file, self.modes)?;
+        let by_study = data.extension().is_some_and(|e| e == "toml");
+        let study = if by_study { Study::read(data)? } else { Study::for_samples(data)? };
+        let samples = Samples::of(&study)?;
+        let (train, held_out) = study.select(samples.source.n_samples())?;
+        let rows = if by_study && !held_out.is_empty() { held_out } else { train };
+        let x = inputs_from(&samples.parameters, &model, data)?;
+        let d = x.ncols();
+        let is_known = |i: usize| about.training.chunks(d.max(1)).any(|t| (0..d).all(|j| t[j] == x[(i, j)]));
+        let known = rows.iter().filter(|i| is_known(**i)).count();
+        if known > 0 {
+            super::warn(&format!(
+                "{known} of {} samples have parameters of training samples: their scores are optimistic",
+                rows.len()
+            ));
+        }
+        let own = Study::parse(&about.study, &self.file)?;
+        let mut scores = Collected::new(about.seconds, own.scores.floor);
+        scores.add(&model, &about, &samples, &rows, x.as_ref())?;
+        show(&scores.json(), global)?;
+        if let Some(pictures) = pictures {
+            pictures.scores(&scores)?;
+            pictures.samples(&scores, &model, &about, &samples, x.as_ref())?;
+        }
+        Ok(())
     }
 }
 
-/// Scores of a model file on a data file, or on the held-out samples of a study.
-pub fn against(model_file: &Path, data: &Path, modes: Option<i64>) -> Result<Collected> {
-    let (model, about) = load(model_file, modes)?;
-    let by_study = data.extension().is_some_and(|e| e == "toml");
-    let study = if by_study { Study::read(data)? } else { Study::for_samples(data)? };
-    let samples = Samples::of(&study)?;
-    let (train, held_out) = study.select(samples.source.n_samples())?;
-    let rows = if by_study && !held_out.is_empty() { held_out } else { train };
-    let x = inputs_from(&samples.parameters, &model, data)?;
-    let d = x.ncols();
-    let known =
-        rows.iter().filter(|&&i| about.training.chunks(d.max(1)).any(|t| (0..d).all(|j| t[j] == x[(i, j)]))).count();
-    if known > 0 {
-        super::warn(&format!(
-            "{known} of {} samples have parameters of training samples: their scores are optimistic",
-            rows.len()
-        ));
+/// Hands scores to `--json`, and prints them as a table unless they went to standard output.
+fn show(value: &serde_json::Value, global: &Global) -> Result<()> {
+    if !global.write_json(value)? {
+        table(value);
     }
-    let own = Study::parse(&about.study, model_file)?;
-    let mut scores = Collected::new(about.seconds, own.scores.floor);
-    scores.add(&model, &about, &samples, &rows, x.as_ref())?;
-    Ok(scores)
+    Ok(())
 }
 
 /// Prints scores as a table.
-pub fn table(value: &serde_json::Value) {
+fn table(value: &serde_json::Value) {
     let number = |v: &serde_json::Value| v.as_f64().map_or("-".to_string(), |x| format!("{x:.4e}"));
     print(&format!("samples: {}", value["n_samples"]));
     print(&format!(

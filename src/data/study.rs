@@ -18,6 +18,8 @@ pub struct Study {
     pub reduction: Reduction,
     pub regression: Regression,
     pub scores: Scores,
+    /// Names that `[inputs.NAME]` describes.
+    pub described: Vec<String>,
 }
 
 /// `[data]`: where the samples are and which of them, which fields and which inputs are used.
@@ -116,6 +118,7 @@ const METHODS: &[&str] =
     &["pod", "local-pod", "reduced-basis", "dmd", "piecewise-dmd", "mmgp", "optimal-mmgp", "hyper-reduction"];
 const INNER_PRODUCTS: &[&str] = &["l2", "euclidean", "h1", "file"];
 const ALGORITHMS: &[&str] = &["auto", "gram", "tsqr", "randomized", "incremental"];
+const DISTRIBUTIONS: &[&str] = &["uniform", "normal", "lognormal"];
 const KERNELS: &[&str] = &["auto", "matern52", "matern32", "squared-exponential"];
 const MEANS: &[&str] = &["auto", "constant", "linear"];
 
@@ -138,6 +141,43 @@ pub fn unknown_name(file: &Path, place: &str, what: &str, name: &str, known: &[&
     Error::input("K006", file, place, format!("unknown {what} `{name}`"), expected, mend)
 }
 
+/// The message of the parser on one line, in the words of a user.
+fn plain(message: &str) -> String {
+    [
+        ("data did not match any variant of untagged enum Select", "neither \"0:240\", [0, 3, 5] nor { holdout = … }"),
+        ("expected i64", "expected a whole number"),
+        ("expected usize", "expected a whole number of at least 0"),
+        ("expected u64", "expected a whole number of at least 0"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected a table"),
+        ("expected path string", "expected a path in quotes"),
+        ("a boolean", "true or false"),
+    ]
+    .iter()
+    .fold(message.trim_end().replace('\n', " / "), |text, (from, to)| text.replace(from, to))
+}
+
+/// Bytes of a size like `2GiB`, `500 MB` or `1073741824`.
+pub fn bytes(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let number: f64 = text[..split].trim().parse().ok()?;
+    let factor = match text[split..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        "tib" => 1_099_511_627_776.0,
+        _ => return None,
+    };
+    (number > 0.0 && number.is_finite()).then_some(number * factor)
+}
+
 impl Study {
     /// Reads and checks a study file.
     pub fn read(file: &Path) -> Result<Study> {
@@ -150,7 +190,7 @@ impl Study {
     /// Parses and checks the text of a study; `file` gives the folder that paths are relative to.
     pub fn parse(text: &str, file: &Path) -> Result<Study> {
         let damaged = |e: &dyn std::fmt::Display| {
-            let message = e.to_string().trim_end().replace('\n', " / ");
+            let message = plain(&e.to_string());
             Error::input("K012", file, "", message, "TOML as in the README", "mend the line that the message shows")
         };
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| damaged(&e))?;
@@ -158,7 +198,7 @@ impl Study {
         let part = |key: &str| table.get(key).cloned().unwrap_or(toml::Value::Table(toml::Table::new()));
         let section = |key: &'static str| {
             move |e: toml::de::Error| {
-                let message = e.to_string().trim_end().replace('\n', " / ");
+                let message = plain(&e.to_string());
                 Error::input(
                     "K012",
                     file,
@@ -179,6 +219,7 @@ impl Study {
             reduction: part("reduction").try_into().map_err(section("reduction"))?,
             regression: part("regression").try_into().map_err(section("regression"))?,
             scores: part("scores").try_into().map_err(section("scores"))?,
+            described: part("inputs").as_table().into_iter().flat_map(|t| t.keys().cloned()).collect(),
         };
         study.check_values()?;
         Ok(study)
@@ -299,8 +340,20 @@ impl Study {
         if let Some(m) = r.modes.filter(|m| *m < 1) {
             return refuse("[reduction] modes", m.to_string(), "a number of modes of at least 1");
         }
-        if !(0..=1000).contains(&g.restarts) {
-            return refuse("[regression] restarts", g.restarts.to_string(), "restarts between 0 and 1000");
+        if !(1..=1000).contains(&g.restarts) {
+            return refuse("[regression] restarts", g.restarts.to_string(), "restarts between 1 and 1000");
+        }
+        if let Some(text) = r.memory.as_deref().filter(|text| bytes(text).is_none()) {
+            return refuse("[reduction] memory", format!("`{text}`"), "a size like \"2GiB\"");
+        }
+        for (place, names) in [("[data] fields", &self.data.fields), ("[data] inputs", &self.data.inputs)] {
+            let Some(names) = names else { continue };
+            if names.is_empty() {
+                return refuse(place, "an empty list".into(), "at least one name, or no such key for all");
+            }
+            if let Some(i) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
+                return refuse(place, format!("`{}` twice", names[i]), "each name once");
+            }
         }
         if !(g.confidence > 0.0 && g.confidence < 1.0) {
             return refuse("[regression] confidence", g.confidence.to_string(), "a confidence in (0, 1)");
@@ -370,6 +423,13 @@ fn check_keys(table: &toml::Table, file: &Path) -> Result<()> {
             let keys = value.as_table().into_iter().flat_map(toml::Table::keys);
             if let Some(key) = keys.into_iter().find(|k| !INPUT.contains(&k.as_str())) {
                 return unknown(&format!("[inputs.{name}]"), key, INPUT);
+            }
+            if let Some(found) = value.get("distribution").and_then(|d| d.as_str())
+                && !DISTRIBUTIONS.contains(&found)
+                && value.get("file").is_none()
+            {
+                let place = format!("[inputs.{name}] distribution");
+                return Err(unknown_name(file, &place, "distribution", found, DISTRIBUTIONS));
             }
         }
     }

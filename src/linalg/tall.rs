@@ -259,13 +259,7 @@ pub(crate) fn symmetric(lower: Mat<f64>) -> Mat<f64> {
     Mat::from_fn(lower.nrows(), lower.ncols(), |i, j| if i >= j { lower[(i, j)] } else { lower[(j, i)] })
 }
 
-/// A B for tall A and small B, by row blocks in parallel.
-pub(crate) fn mul_rows(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
-    let mut c = Mat::zeros(a.nrows(), b.ncols());
-    mul_blocks(c.as_mut(), a, b, BLOCK_ROWS);
-    c
-}
-
+/// c = A B for tall A and small B, by row blocks in parallel.
 fn mul_blocks(c: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>, block_rows: usize) {
     if a.nrows() > 0 && b.ncols() > 0 {
         c.par_row_chunks_mut(block_rows).enumerate().for_each(|(i, block)| {

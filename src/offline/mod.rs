@@ -17,7 +17,8 @@ impl Progress {
         Progress(Some(Arc::new(f)))
     }
 
-    fn tell(&self, what: &str, done: usize, all: usize) {
+    /// Tells that `what` begins, after `done` of `all` steps.
+    pub fn tell(&self, what: &str, done: usize, all: usize) {
         if let Some(f) = &self.0 {
             f(what, done, all);
         }

@@ -1,0 +1,125 @@
+//! One sample of a field: truth, prediction and their difference on the mesh.
+
+use super::axis::scientific;
+use super::canvas::cut;
+use super::curve_picture::{chain, curves};
+use super::mesh_picture::{panels, plane};
+use crate::data::{FieldInfo, Location};
+use crate::error::{Error, Result};
+use crate::mesh::Mesh;
+
+/// A field at one point of the parameter space; values [n_dofs] as in files, components of an entity side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    pub title: &'a str,
+    pub parameters: &'a [(String, f64)],
+    pub field: &'a FieldInfo,
+    pub truth: &'a [f64],
+    pub prediction: &'a [f64],
+    /// Half-width of the interval, and its confidence.
+    pub interval: &'a [f64],
+    pub confidence: f64,
+}
+
+/// Why a field cannot be drawn; `None` if it can.
+pub fn obstacle(mesh: Option<&Mesh>, field: &FieldInfo) -> Option<String> {
+    let Some(mesh) = mesh else { return Some("no mesh".into()) };
+    let entities = match field.location {
+        Location::Free => return Some("its values belong neither to points nor to cells".into()),
+        Location::Point => mesh.n_points(),
+        Location::Cell => mesh.n_cells(),
+    };
+    if entities != field.n_entities {
+        return Some(format!("{} values on {entities} entities", field.n_entities));
+    }
+    match mesh.top_dimension() {
+        Some(3) => Some("a 3-D mesh".into()),
+        Some(2) if plane(mesh).is_none() => Some("a surface in 3-D".into()),
+        Some(1) if chain(mesh).is_none() => Some("lines that are not one curve".into()),
+        Some(1 | 2) => None,
+        _ => Some("a mesh without lines and surfaces".into()),
+    }
+}
+
+/// Draws a sample: on surfaces three panels (truth, prediction, difference), on a curve truth, prediction and interval over
+/// the length. The magnitude of vectors. Errors: K100 where [`obstacle`] names a reason, or lengths differ.
+pub fn sample_picture(mesh: &Mesh, sample: &Sample<'_>) -> Result<String> {
+    if let Some(reason) = obstacle(Some(mesh), sample.field) {
+        return Err(Error::argument(format!("picture of {}", sample.field.name), reason, "a plane mesh or a curve"));
+    }
+    let n = sample.field.n_dofs();
+    for values in [sample.truth, sample.prediction, sample.interval] {
+        if values.len() != n {
+            return Err(Error::argument(format!("values of {}", sample.field.name), values.len(), n));
+        }
+    }
+    if mesh.top_dimension() == Some(1) { curves(mesh, sample) } else { panels(mesh, sample) }
+}
+
+impl Sample<'_> {
+    /// One number per entity: the value, or the magnitude of a vector.
+    pub(super) fn numbers(&self, values: &[f64]) -> Vec<f64> {
+        match self.field.n_components {
+            0 | 1 => values.to_vec(),
+            k => values.chunks_exact(k).map(|v| v.iter().map(|x| x * x).sum::<f64>().sqrt()).collect(),
+        }
+    }
+
+    /// Prediction minus truth per entity, or the magnitude of that vector.
+    pub(super) fn differences(&self) -> Vec<f64> {
+        let difference: Vec<f64> = self.prediction.iter().zip(self.truth).map(|(p, t)| p - t).collect();
+        self.numbers(&difference)
+    }
+
+    pub(super) fn is_vector(&self) -> bool {
+        self.field.n_components > 1
+    }
+
+    pub(super) fn name(&self) -> String {
+        if self.is_vector() { format!("|{}|", self.field.name) } else { self.field.name.clone() }
+    }
+
+    pub(super) fn name_of_difference(&self) -> &'static str {
+        if self.is_vector() { "|prediction \u{2212} truth|" } else { "prediction \u{2212} truth" }
+    }
+
+    /// The title and the parameters in lines of at most `n` characters.
+    pub(super) fn heading(&self, n: usize) -> Vec<String> {
+        let mut lines = vec![cut(self.title, n)];
+        let mut line = String::new();
+        for (name, value) in self.parameters {
+            let part = format!("{} = {}", cut(name, 30), short(*value));
+            if !line.is_empty() && line.chars().count() + part.chars().count() + 2 > n {
+                lines.push(std::mem::take(&mut line));
+            }
+            line = if line.is_empty() { part } else { format!("{line}, {part}") };
+        }
+        lines.push(line);
+        if lines.len() > 4 {
+            lines.truncate(4);
+            lines[3].push_str(", \u{2026}");
+        }
+        lines
+    }
+}
+
+/// A parameter in five digits, without zeros at the end.
+fn short(value: f64) -> String {
+    if value == 0.0 || !(1e-3..1e6).contains(&value.abs()) {
+        return if value == 0.0 { "0".into() } else { scientific(value, 4) };
+    }
+    let decimals = (4.0 - value.abs().log10().floor()).max(0.0) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn parameters_are_short() {
+        let written = [2.1, 1.4, 0.0, 1234567.0, 101325.0, -0.05, 1.234567, 5e-9].map(short);
+        assert_eq!(written, ["2.1", "1.4", "0", "1.2346e6", "101325", "-0.05", "1.2346", "5e-9"]);
+    }
+}

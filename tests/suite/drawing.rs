@@ -1,0 +1,167 @@
+//! The drawing functions at zeros, NaN, large meshes and curves.
+
+use crate::svg::{check_picture, count, texts};
+use kolmo::data::{FieldInfo, Location};
+use kolmo::mesh::{CellBlock, CellType, Mesh};
+use kolmo::report::mesh_picture::MOST_CELLS;
+use kolmo::report::plot::{self, Spectrum};
+use kolmo::report::sample::{Sample, obstacle, sample_picture};
+use std::collections::BTreeMap;
+
+#[test]
+fn curves_of_numbers_that_have_no_logarithm() {
+    let values = [0.0, f64::NAN, f64::INFINITY, 1e-320, 1e300, 3e-3];
+    for v in values {
+        for w in values {
+            for all in [vec![], vec![v], vec![v, w, 0.0]] {
+                let mirrored: Vec<f64> = all.iter().rev().copied().collect();
+                let numbers: Vec<usize> = (0..all.len()).map(|i| 10_000_000 * i).collect();
+                let spectrum = Spectrum { field: "<p & \"q\"> \u{1}'\n".into(), values: all.clone(), n_modes: 1 };
+                check_picture(&plot::singular_values(&[spectrum.clone(), spectrum]).unwrap());
+                check_picture(&plot::error_per_sample(&numbers, &all, &mirrored).unwrap());
+                check_picture(&plot::error_against_indicator(&all, &mirrored).unwrap());
+                check_picture(&plot::error_by_modes(&all, &mirrored, &all).unwrap());
+                let triples: Vec<[f64; 3]> = all.iter().map(|a| [*a, -*a, w]).collect();
+                check_picture(&plot::parity("a name that is far too long for a legend <&>", &triples).unwrap());
+            }
+        }
+    }
+    check_picture(&plot::singular_values(&[]).unwrap());
+}
+
+/// A grid of `n` x `n` quadrilaterals without the middle ninth, stretched in x.
+fn plate(n: usize, stretch: f64) -> Mesh {
+    let points = (0..(n + 1) * (n + 1)).flat_map(|k| [stretch * (k % (n + 1)) as f64, (k / (n + 1)) as f64]).collect();
+    let hole = n / 3..n - n / 3;
+    let cells = (0..n * n).filter(|c| !(hole.contains(&(c % n)) && hole.contains(&(c / n))));
+    let corner = |c: usize| (c / n * (n + 1) + c % n) as u32;
+    let nodes = |c: usize| {
+        let (a, up) = (corner(c), n as u32 + 1);
+        [a, a + 1, a + up + 1, a + up]
+    };
+    Mesh {
+        dim: 2,
+        points,
+        cells: vec![CellBlock { cell_type: CellType::Quad, connectivity: cells.flat_map(nodes).collect() }],
+    }
+}
+
+fn info(location: Location, n_entities: usize, n_components: usize) -> FieldInfo {
+    FieldInfo { name: "u".into(), location, n_entities, n_components, vector: n_components > 1 }
+}
+
+fn draw(mesh: &Mesh, field: &FieldInfo, truth: &[f64], prediction: &[f64]) -> String {
+    let parameters: Vec<(String, f64)> = (0..20).map(|i| (format!("parameter {i}"), 0.1 * f64::from(i))).collect();
+    let interval = vec![0.5; truth.len()];
+    let sample =
+        Sample { title: "u", parameters: &parameters, field, truth, prediction, interval: &interval, confidence: 0.9 };
+    sample_picture(mesh, &sample).unwrap()
+}
+
+#[test]
+fn plane_meshes() {
+    let fill = |n: usize, f: &dyn Fn(usize) -> f64| (0..n).map(f).collect::<Vec<f64>>();
+    for stretch in [1e-7, 0.05, 1.0, 30.0, 1e9] {
+        let mesh = plate(6, stretch);
+        let (cells, points) = (mesh.n_cells(), mesh.n_points());
+        assert_eq!((cells, points), (32, 49));
+        for (field, n) in [
+            (info(Location::Cell, cells, 1), cells),
+            (info(Location::Point, points, 1), points),
+            (info(Location::Point, points, 3), 3 * points),
+        ] {
+            for values in [
+                fill(n, &|_| 0.0),
+                fill(n, &|_| -4.0),
+                fill(n, &|i| 1e-12 * i as f64),
+                fill(n, &|i| 1e300 * (i % 2) as f64),
+            ] {
+                let found = check_picture(&draw(&mesh, &field, &values, &fill(n, &|_| 0.0)));
+                assert_eq!(count(&found, "polygon"), 3 * cells, "{stretch}");
+            }
+        }
+    }
+    // One cell of another value has another colour in the first panel only, and is the only difference.
+    let mesh = plate(6, 1.0);
+    let mut truth = vec![1.0; 32];
+    truth[7] = 2.0;
+    let found = check_picture(&draw(&mesh, &info(Location::Cell, 32, 1), &truth, &vec![1.0; 32]));
+    let colours: Vec<&str> = found.iter().filter(|e| e.0 == "polygon").map(|e| e.1["fill"].as_str()).collect();
+    for (panel, odd) in [(0, Some(7)), (1, None), (2, Some(7))] {
+        let colours = &colours[32 * panel..32 * (panel + 1)];
+        let other: Vec<usize> = (0..32).filter(|i| colours[*i] != colours[0]).collect();
+        assert_eq!(other, odd.into_iter().collect::<Vec<usize>>(), "panel {panel}");
+    }
+}
+
+#[test]
+fn large_meshes_are_coarsened() {
+    let mesh = plate(180, 1.0);
+    let cells = mesh.n_cells();
+    assert_eq!(cells, 28_800);
+    let centres = mesh.cell_centres();
+    // 1 in the left half, 2 in the right one.
+    let truth: Vec<f64> = (0..cells).map(|c| if centres[2 * c] < 90.0 { 1.0 } else { 2.0 }).collect();
+    let svg = draw(&mesh, &info(Location::Cell, cells, 1), &truth, &truth);
+    assert!(svg.len() < 5_000_000, "{} bytes", svg.len());
+    let found = check_picture(&svg);
+    let drawn = count(&found, "polygon") / 3;
+    // A ninth is the hole.
+    assert!((8 * MOST_CELLS / 10..=9 * MOST_CELLS / 10).contains(&drawn), "{drawn}");
+    let mut colours = BTreeMap::new();
+    found.iter().filter(|e| e.0 == "polygon").take(drawn).for_each(|e| *colours.entry(&e.1["fill"]).or_insert(0) += 1);
+    let halves: Vec<usize> = colours.into_values().collect();
+    assert!(halves.len() == 2 && halves[0].abs_diff(halves[1]) * 50 < drawn, "{halves:?}");
+    assert!(texts(&found).iter().any(|t| t.starts_with("28800 cells, drawn on ")), "{:?}", texts(&found));
+}
+
+/// A circle of `n` lines whose points and lines are in a scattered order.
+fn circle(n: usize) -> Mesh {
+    let at = |k: usize| k * 7 % n;
+    let mut points = vec![0.0; 2 * n];
+    for k in 0..n {
+        let angle = 2.0 * std::f64::consts::PI * k as f64 / n as f64;
+        points[2 * at(k)] = angle.cos();
+        points[2 * at(k) + 1] = angle.sin();
+    }
+    let connectivity = (0..n).map(|k| k * 3 % n).flat_map(|k| [at(k) as u32, at((k + 1) % n) as u32]).collect();
+    Mesh { dim: 2, points, cells: vec![CellBlock { cell_type: CellType::Line, connectivity }] }
+}
+
+#[test]
+fn curves_over_the_arc_length() {
+    let n = 20;
+    let mesh = circle(n);
+    for (location, n_points) in [(Location::Point, n + 1), (Location::Cell, n)] {
+        let truth: Vec<f64> = (0..n).map(|i| i as f64).collect();
+        let found = check_picture(&draw(&mesh, &info(location, n, 1), &truth, &truth));
+        assert_eq!(count(&found, "polygon"), 2, "the interval, above and below");
+        // Frames have 5 points, grid lines and marks 2.
+        let curves: Vec<&str> = found
+            .iter()
+            .filter(|e| e.0 == "polyline")
+            .map(|e| e.1["points"].as_str())
+            .filter(|p| p.split(' ').count() > 5)
+            .collect();
+        assert_eq!(curves.len(), 3, "truth, prediction, difference");
+        for curve in curves {
+            let x: Vec<f64> = curve.split(' ').map(|p| p.split(',').next().unwrap().parse().unwrap()).collect();
+            assert_eq!(x.len(), n_points);
+            let steps: Vec<f64> = x.windows(2).map(|w| w[1] - w[0]).collect();
+            assert!(steps.iter().all(|s| *s > 0.0 && (s - steps[0]).abs() <= 2.0), "equal lines: {steps:?}");
+        }
+        let zero = vec![0.0; 2 * n];
+        check_picture(&draw(&mesh, &info(location, n, 2), &zero, &zero));
+    }
+    let mut branch = circle(n);
+    branch.cells[0].connectivity.extend([0, 10]);
+    let why = obstacle(Some(&branch), &info(Location::Point, n, 1)).unwrap();
+    assert!(why.contains("not one curve"), "{why}");
+    let mut pieces = circle(n);
+    pieces.points.extend([5.0, 5.0, 6.0, 6.0]);
+    pieces.cells[0].connectivity.extend([n as u32, n as u32 + 1]);
+    assert!(obstacle(Some(&pieces), &info(Location::Point, n + 2, 1)).is_some());
+    assert_eq!(obstacle(Some(&mesh), &info(Location::Point, n, 1)), None);
+    assert!(obstacle(Some(&mesh), &info(Location::Free, n, 1)).is_some());
+    assert_eq!(obstacle(None, &info(Location::Point, n, 1)).as_deref(), Some("no mesh"));
+}
