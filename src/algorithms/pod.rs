@@ -199,6 +199,11 @@ fn divided(z: MatRef<'_, f64>, sigma: &[f64], rank: usize) -> Mat<f64> {
 
 fn by_gram<'a>(y: &'a TallMatrix, m: &InnerProduct) -> Result<Decomposition<'a>> {
     let (values, vectors) = dense::symmetric_eigen(m.gram(y).as_ref())?;
+    let (largest, smallest) = values.iter().fold((0.0_f64, 0.0_f64), |(l, s), v| (l.max(*v), s.min(*v)));
+    if smallest < -GRAM_FLOOR * largest {
+        let mend = "check the inner product: a combination of the snapshots has a negative square".into();
+        return Err(Error::NotPositiveDefinite { what: "the inner product".into(), pivot: values.len() - 1, mend });
+    }
     let sigma: Vec<f64> = values.iter().map(|v| v.max(0.0).sqrt()).collect();
     let rank = rank_of(&sigma, (y.n_columns().max(1) as f64 * f64::EPSILON).sqrt());
     let total = sigma.iter().map(|s| s * s).sum();
@@ -275,7 +280,8 @@ fn projection_error(sigma: &[f64], total: f64, n_modes: usize) -> f64 {
     // Folds from +0: the sum of nothing is -0.
     let energy = |sum: f64, s: &f64| sum + s * s;
     let seen = sigma.iter().fold(0.0, energy);
-    let (kept, tail) = (kept.iter().fold(0.0, energy), dropped.iter().rev().fold(0.0, energy) + (total - seen).max(0.0));
+    let (kept, tail) =
+        (kept.iter().fold(0.0, energy), dropped.iter().rev().fold(0.0, energy) + (total - seen).max(0.0));
     if kept + tail > 0.0 { (tail / (kept + tail)).sqrt() } else { 0.0 }
 }
 
