@@ -70,7 +70,10 @@ pub fn read_table(path: impl AsRef<Path>) -> Result<(Option<Vec<String>>, Table)
             Some(reason) => unusable.push(Unusable { name: names[j].clone(), text: !column.numeric, reason }),
         }
     }
-    if kept.is_empty() && keys.is_empty() && let Some(column) = unusable.first() {
+    if kept.is_empty()
+        && keys.is_empty()
+        && let Some(column) = unusable.first()
+    {
         return Err(column.reason.clone());
     }
     if n_rows == 0 {

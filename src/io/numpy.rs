@@ -112,6 +112,10 @@ impl SnapshotSource for NumpyFile {
         None
     }
 
+    fn mean_mesh(&self, _: &[usize]) -> Result<Option<Mesh>> {
+        Ok(None)
+    }
+
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>> {
         let i = self.fields.iter().position(|f| f.name == field.name).ok_or_else(|| {
             let known: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
