@@ -142,20 +142,19 @@ impl Samples {
         Ok(Samples { source, parameters: table, scalars, file_product })
     }
 
-    /// The fields of the study, all if it names none.
+    /// The fields of the study, all if it names none; points that move are always among them.
     pub fn fields(&self, study: &Study) -> Result<Vec<FieldInfo>> {
         let all = self.source.fields();
         let Some(names) = &study.data.fields else { return Ok(all.to_vec()) };
         let known: Vec<&str> = all.iter().map(|f| f.name.as_str()).collect();
-        names
-            .iter()
-            .map(|n| {
-                all.iter()
-                    .find(|f| &f.name == n)
-                    .cloned()
-                    .ok_or_else(|| unknown_name(&study.file, "[data] fields", "field", n, &known))
-            })
-            .collect()
+        let points = all.last().filter(|f| self.source.points_move() && !names.contains(&f.name));
+        let named = names.iter().map(|n| {
+            all.iter()
+                .find(|f| &f.name == n)
+                .cloned()
+                .ok_or_else(|| unknown_name(&study.file, "[data] fields", "field", n, &known))
+        });
+        named.chain(points.cloned().map(Ok)).collect()
     }
 
     /// The inputs at `rows`: those of the study, without constant ones (said so). Also what was dropped.
@@ -235,10 +234,16 @@ pub fn inner_product(
                 "add it, or choose inner_product = \"l2\"",
             )),
         },
-        ("l2", Some(mesh), Location::Point) => Ok(InnerProduct::Sparse(expand_components(&mass_matrix(mesh)?, k))),
-        ("l2", Some(mesh), Location::Cell) => Ok(InnerProduct::Diagonal(
-            mesh.cell_volumes().into_iter().flat_map(|v| std::iter::repeat_n(v, k)).collect(),
-        )),
+        ("l2", Some(mesh), Location::Point) => {
+            let matrix = mass_matrix(mesh).map_err(|e| e.in_file(path))?;
+            Ok(InnerProduct::Sparse(expand_components(&matrix, k)))
+        }
+        ("l2", Some(mesh), Location::Cell) => match mesh.with_cells(field.n_entities) {
+            Some(mesh) => Ok(InnerProduct::Diagonal(
+                mesh.cell_volumes().into_iter().flat_map(|v| std::iter::repeat_n(v, k)).collect(),
+            )),
+            None => Err(Error::argument(format!("cells of {}", field.name), field.n_entities, mesh.n_cells())),
+        },
         _ => Ok(InnerProduct::Euclidean),
     }
 }

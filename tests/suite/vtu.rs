@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Name -> (attributes, bytes).
-type Arrays = BTreeMap<String, (BTreeMap<String, String>, Vec<u8>)>;
+pub type Arrays = BTreeMap<String, (BTreeMap<String, String>, Vec<u8>)>;
 
 /// The head and every array of a file with raw appended data (headers UInt64) and field data as text.
-fn read(path: &Path) -> (String, Arrays) {
+pub fn read(path: &Path) -> (String, Arrays) {
     let bytes = std::fs::read(path).unwrap();
     let mark = b"<AppendedData encoding=\"raw\">";
     let at = bytes.windows(mark.len()).position(|w| w == mark).unwrap();
@@ -49,7 +49,7 @@ fn read(path: &Path) -> (String, Arrays) {
     (head, arrays)
 }
 
-fn floats(bytes: &[u8]) -> Vec<f64> {
+pub fn floats(bytes: &[u8]) -> Vec<f64> {
     bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
