@@ -60,6 +60,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("K013", "the build lacks what the run needs", "build with the feature that the message names"),
     ("K014", "the verb or the option has not arrived yet in this version", "see CHANGELOG.md for what is there"),
     ("K015", "a mesh is not usable", "mend the cell or the point that the message names"),
+    (
+        "K016",
+        "an inner product is not symmetric positive definite",
+        "mend the matrix /inner_product, or choose inner_product = \"l2\"",
+    ),
     ("K100", "arguments of a library call do not fit together", "compare the shapes that the message states"),
     ("K101", "a matrix is not positive definite", "check the inner product or remove duplicate data"),
     ("K102", "an iteration did not converge", "loosen the tolerance, or scale the data"),
@@ -84,6 +89,26 @@ impl Error {
             found: found.into(),
             expected: expected.into(),
             mend: mend.into(),
+        }
+    }
+
+    /// Bad input with `place` before the place that it names.
+    pub fn inside(self, place: &str) -> Self {
+        match self {
+            Error::Input { code, file, place: inner, found, expected, mend } => {
+                Error::Input { code, file, place: format!("{place}, {inner}"), found, expected, mend }
+            }
+            other => other,
+        }
+    }
+
+    /// Bad input as that of `file`, for checks that did not know the file.
+    pub fn in_file(self, path: &Path) -> Self {
+        match self {
+            Error::Input { code, place, found, expected, mend, .. } => {
+                Error::Input { code, file: path.to_path_buf(), place, found, expected, mend }
+            }
+            other => other,
         }
     }
 

@@ -62,6 +62,8 @@ pub struct Pod {
     pub basis: TallMatrix,
     /// All singular values that were computed, descending.
     pub singular_values: Vec<f64>,
+    /// Sum of all sigma², those that were not computed included.
+    pub total: f64,
     /// Mean of the snapshots on the local rows, where centred.
     pub mean: Option<Vec<f64>>,
     /// VᵀM(X - mean) [n_modes, n_snapshots].
@@ -84,8 +86,12 @@ impl Pod {
 
     /// Number of leading modes that another truncation keeps, at most those that are here.
     pub fn count(&self, truncation: Truncation) -> usize {
-        let total = self.singular_values.iter().map(|s| s * s).sum();
-        count(&self.singular_values, self.rank, truncation, total).min(self.n_modes())
+        count(&self.singular_values, self.rank, truncation, self.total).min(self.n_modes())
+    }
+
+    /// [`projection_error`](Self::projection_error) of the leading modes alone.
+    pub fn projection_error_of(&self, n_modes: usize) -> f64 {
+        projection_error(&self.singular_values, self.total, n_modes)
     }
 }
 
@@ -119,13 +125,12 @@ pub fn pod(snapshots: &TallMatrix, inner_product: &InnerProduct, options: &PodOp
     let n_modes = count(&svd.sigma, svd.rank, options.truncation, svd.total);
     let mut basis = orthonormalize(&svd.leading(n_modes), inner_product)?;
     orient(&mut basis)?;
-    let kept: f64 = svd.sigma[..n_modes].iter().map(|s| s * s).sum();
-    let tail: f64 = svd.sigma[n_modes..].iter().rev().map(|s| s * s).sum::<f64>() + (svd.total - svd.seen()).max(0.0);
     Ok(Pod {
         coefficients: inner_product.cross(&basis, x),
         orthonormality: orthonormality(&basis, inner_product),
-        projection_error: if kept + tail > 0.0 { (tail / (kept + tail)).sqrt() } else { 0.0 },
+        projection_error: projection_error(&svd.sigma, svd.total, n_modes),
         singular_values: svd.sigma,
+        total: svd.total,
         basis,
         mean,
         algorithm,
@@ -146,9 +151,6 @@ struct Decomposition<'a> {
 impl Decomposition<'_> {
     fn leading(&self, n_modes: usize) -> TallMatrix {
         self.columns.mul_small(self.combination.subcols(0, n_modes))
-    }
-    fn seen(&self) -> f64 {
-        self.sigma.iter().map(|s| s * s).sum()
     }
 }
 
@@ -197,6 +199,11 @@ fn divided(z: MatRef<'_, f64>, sigma: &[f64], rank: usize) -> Mat<f64> {
 
 fn by_gram<'a>(y: &'a TallMatrix, m: &InnerProduct) -> Result<Decomposition<'a>> {
     let (values, vectors) = dense::symmetric_eigen(m.gram(y).as_ref())?;
+    let (largest, smallest) = values.iter().fold((0.0_f64, 0.0_f64), |(l, s), v| (l.max(*v), s.min(*v)));
+    if smallest < -GRAM_FLOOR * largest {
+        let mend = "check the inner product: a combination of the snapshots has a negative square".into();
+        return Err(Error::NotPositiveDefinite { what: "the inner product".into(), pivot: values.len() - 1, mend });
+    }
     let sigma: Vec<f64> = values.iter().map(|v| v.max(0.0).sqrt()).collect();
     let rank = rank_of(&sigma, (y.n_columns().max(1) as f64 * f64::EPSILON).sqrt());
     let total = sigma.iter().map(|s| s * s).sum();
@@ -265,6 +272,17 @@ pub(crate) fn count(sigma: &[f64], rank: usize, truncation: Truncation, total: f
             kept.min(rank)
         }
     }
+}
+
+/// sqrt(sum of discarded sigma² / sum of all), with what was not computed among the discarded.
+fn projection_error(sigma: &[f64], total: f64, n_modes: usize) -> f64 {
+    let (kept, dropped) = sigma.split_at(n_modes.min(sigma.len()));
+    // Folds from +0: the sum of nothing is -0.
+    let energy = |sum: f64, s: &f64| sum + s * s;
+    let seen = sigma.iter().fold(0.0, energy);
+    let (kept, tail) =
+        (kept.iter().fold(0.0, energy), dropped.iter().rev().fold(0.0, energy) + (total - seen).max(0.0));
+    if kept + tail > 0.0 { (tail / (kept + tail)).sqrt() } else { 0.0 }
 }
 
 /// Turns each mode so that its largest entry is positive. Collective.

@@ -23,13 +23,10 @@ pub fn run(file: &Path, global: &Global) -> Result<()> {
         let (rows, _) = study.select(samples.source.n_samples())?;
         super::fit::enough(&study, &rows)?;
         samples.inputs(&study, &rows)?;
-        let mesh = samples.source.mesh();
-        if let Some(mesh) = mesh {
-            mesh.validate(samples.source.path())?;
-        }
+        let mesh = samples.source.mean_mesh(&rows)?;
         for field in samples.fields(&study)? {
             let (kind, product) = (&study.reduction.inner_product, samples.file_product.as_ref());
-            inner_product(kind, &field, mesh, product, samples.source.path())?;
+            inner_product(kind, &field, mesh.as_ref(), product, samples.source.path())?;
         }
     } else if is_model(file) || !file.exists() {
         kolmo::io::model_file::verify_file(file)?;

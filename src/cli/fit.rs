@@ -15,9 +15,10 @@ use kolmo::io::pod_model::{Provenance, write};
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix};
+use kolmo::mesh::Mesh;
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
+use kolmo::online::PodRegression;
 use kolmo::online::pod_regression::Groups;
-use kolmo::online::{PodRegression, ReducedField};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,9 +79,23 @@ pub fn options_of(study: &Study) -> Options {
     }
 }
 
-fn product_of(study: &Study, samples: &Samples, info: &FieldInfo) -> Result<InnerProduct> {
+fn product_of(study: &Study, samples: &Samples, info: &FieldInfo, mesh: Option<&Mesh>) -> Result<InnerProduct> {
     let (kind, source) = (&study.reduction.inner_product, &samples.source);
-    inner_product(kind, info, source.mesh(), samples.file_product.as_ref(), source.path())
+    inner_product(kind, info, mesh, samples.file_product.as_ref(), source.path())
+}
+
+/// That an inner product from a file is not positive definite is bad input.
+fn of_file(error: Error, study: &Study, samples: &Samples) -> Error {
+    match error {
+        Error::NotPositiveDefinite { what, pivot, .. }
+            if study.reduction.inner_product == "file" && what == "the inner product" =>
+        {
+            let found = format!("pivot {pivot} of the snapshots' products not above 0");
+            let mend = "mend the matrix, or choose inner_product = \"l2\"";
+            Error::input("K016", samples.source.path(), "/inner_product", found, "a positive definite matrix", mend)
+        }
+        other => other,
+    }
 }
 
 /// Reads this rank's rows of a field, with its part of the inner product. Collective.
@@ -132,26 +147,23 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     let start = Instant::now();
     enough(study, rows)?;
     let (inputs, dropped) = samples.inputs(study, rows)?;
-    let mesh = samples.source.mesh();
-    if let Some(mesh) = mesh {
-        mesh.validate(samples.source.path())?;
-    }
+    let mesh = agree(global.comm().as_ref(), samples.source.mean_mesh(rows))?;
     let mut fields = Vec::new();
     for info in samples.fields(study)? {
         global.progress(&format!("fit: reading {} ({} x {})", info.name, info.n_dofs(), rows.len()));
-        let product = product_of(study, samples, &info)?;
+        let product = product_of(study, samples, &info, mesh.as_ref())?;
         fields.push(snapshots_of(samples, info, rows, product, global.comm())?);
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
     let options = Options { progress: global.steps("fit"), ..options_of(study) };
-    let model = pod_regression(&inputs, fields, &scalars, &options)?;
+    let model = pod_regression(&inputs, fields, &scalars, &options).map_err(|e| of_file(e, study, samples))?;
     let about = Provenance {
         study: study.text.clone(),
         study_name: study.name.clone(),
         inner_product: study.reduction.inner_product.clone(),
         seconds: start.elapsed().as_secs_f64(),
-        mesh: mesh.cloned(),
+        mesh,
         training: inputs.values.clone(),
         dropped,
     };
@@ -198,7 +210,7 @@ impl Fit {
         for f in &model.fields {
             let by_mean = answered_by_mean(&f.groups);
             let note = if by_mean > 0 { format!("; {by_mean} of them answered by their mean") } else { String::new() };
-            let (name, error) = (&f.info.name, projection_error(f));
+            let (name, error) = (&f.info.name, f.projection_error);
             lines.push(format!("{name}: {} modes, projection error {error:.2e}{note}", f.n_modes()));
             if global.verbose {
                 f.groups.iter().for_each(|(outputs, process)| lines.push(describe(outputs, process)));
@@ -230,13 +242,6 @@ fn keep(file: &Path) -> Result<()> {
         )),
         _ => Ok(()),
     }
-}
-
-/// sqrt(discarded / all energy) of the training snapshots.
-pub fn projection_error(f: &ReducedField) -> f64 {
-    let total: f64 = f.singular_values.iter().map(|s| s * s).sum();
-    let tail: f64 = f.singular_values[f.n_modes()..].iter().map(|s| s * s).sum();
-    if total > 0.0 { (tail / total).sqrt().abs() } else { 0.0 }
 }
 
 /// Modes for which leave-one-out says that the process is no better than the mean.

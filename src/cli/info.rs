@@ -1,6 +1,6 @@
 //! `kolmo info`.
 
-use super::fit::{answered_by_mean, projection_error};
+use super::fit::answered_by_mean;
 use super::{Global, source};
 use kolmo::data::study::Study;
 use kolmo::error::Result;
@@ -53,7 +53,7 @@ fn of_model(file: &Path) -> Result<(Vec<String>, Value)> {
         value["constant"][name] = json!(constant);
     }
     for f in &model.fields {
-        let (info, error, by_mean) = (&f.info, projection_error(f), answered_by_mean(&f.groups));
+        let (info, error, by_mean) = (&f.info, f.projection_error, answered_by_mean(&f.groups));
         let kernels: Vec<&str> = f.groups.iter().map(|(_, process)| process.kernel().name()).collect();
         lines.push(format!(
             "field {}: {} {} values x {}, {} modes, projection error {error:.2e}, {} processes, {by_mean} modes answered \

@@ -7,9 +7,10 @@ use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::csv::read_table;
 use kolmo::io::pod_model::{Provenance, read};
-use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter};
+use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
 use kolmo::io::vtu::{VtuArray, write_vtu};
 use kolmo::linalg::dense;
+use kolmo::mesh::Mesh;
 use kolmo::online::{PodRegression, Prediction};
 use serde_json::json;
 use std::ops::Range;
@@ -160,6 +161,7 @@ impl Predict {
         let inputs: Vec<&Path> =
             [Some(&self.model), self.parameters.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
         spare(&self.output, &inputs)?;
+        let vtu = self.is_vtu()?;
         let (model, about) = load(&self.model, self.modes)?;
         let (table, file) = self.points()?;
         if self.at.is_some() {
@@ -170,11 +172,14 @@ impl Predict {
             }
         }
         let x = inputs_from(&table, &model, &file)?;
+        if let Some(reason) = about.dropped.iter().find_map(|(name, _)| table.reason(name)) {
+            return Err(reason.clone());
+        }
         let n = x.nrows();
         if n == 0 {
             return Err(Error::input("K008", &file, "", "no rows", "at least one point", "add a row"));
         }
-        let outside = if self.output.extension().is_some_and(|e| e == "vtu") {
+        let outside = if vtu {
             self.vtu(&model, &about, &table, x.as_ref())?
         } else {
             let infos: Vec<FieldInfo> = model.fields.iter().map(|f| f.info.clone()).collect();
@@ -202,6 +207,20 @@ impl Predict {
         )
     }
 
+    /// Whether the output is VTU; HDF5 otherwise. Refuses the endings of other formats.
+    fn is_vtu(&self) -> Result<bool> {
+        let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
+        match ending.as_deref() {
+            Some("vtu") => Ok(true),
+            None | Some("h5" | "hdf5") => Ok(false),
+            Some(other) => {
+                let mend = "choose another name with -o";
+                let found = format!("the ending .{other}");
+                Err(Error::input("K009", &self.output, "-o", found, ".h5, .hdf5 or .vtu", mend))
+            }
+        }
+    }
+
     fn vtu(&self, model: &PodRegression, about: &Provenance, table: &Table, x: MatRef<'_, f64>) -> Result<usize> {
         let refuse = |found: String, expected: &str| {
             Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file")
@@ -215,8 +234,17 @@ impl Predict {
         let mut batch = expand(model, x)?;
         flag_constants(&mut batch.flags, about, table, 0);
         let mut named: Vec<(String, Location, usize, Vec<f64>)> = Vec::new();
+        let mut moved = None;
         for (field, p) in model.fields.iter().zip(&batch.fields) {
+            let moves = is_points(&field.info, Some(mesh));
+            if moves {
+                let points = p.values.col(0).iter().copied().collect();
+                moved = Some(Mesh { dim: mesh.dim, points, cells: mesh.cells.clone() });
+            }
             for (suffix, m) in [("", &p.values), ("_std", &p.std), ("_interval", &p.interval)] {
+                if moves && suffix.is_empty() {
+                    continue;
+                }
                 let name = format!("{}{suffix}", field.info.name);
                 named.push((name, field.info.location, field.info.n_components, m.col(0).iter().copied().collect()));
             }
@@ -236,7 +264,7 @@ impl Predict {
             ("flag".to_string(), vec![f64::from(batch.flags[0])]),
         ];
         model.scalars.iter().zip(&batch.scalars).for_each(|(s, v)| field_data.push((s.name.clone(), vec![*v])));
-        write_vtu(&self.output, mesh, &arrays, &field_data)?;
+        write_vtu(&self.output, moved.as_ref().unwrap_or(mesh), &arrays, &field_data)?;
         Ok(usize::from(batch.flags[0]))
     }
 }

@@ -51,6 +51,56 @@ fn norms(m: &InnerProduct, x: Mat<f64>) -> Result<Vec<f64>> {
     Ok(m.norms(&TallMatrix::new(Layout::serial(x.nrows()), x)?))
 }
 
+/// Norms of the truth, of the error and of what the basis V misses, for one sample.
+struct Measured {
+    size: f64,
+    error: f64,
+    missed: f64,
+    /// VᵀMV and VᵀM missed, where M is not the product in which V is orthonormal and `missed` orthogonal to it.
+    skew: Option<(Mat<f64>, Mat<f64>)>,
+}
+
+impl Measured {
+    /// ||missed + V d||.
+    fn distance(&self, d: &[f64]) -> f64 {
+        let inside = match &self.skew {
+            None => d.iter().map(|d| d * d).sum::<f64>(),
+            Some((g, w)) => {
+                let row = |i: usize| 2.0 * w[(i, 0)] + d.iter().enumerate().map(|(j, d)| g[(i, j)] * d).sum::<f64>();
+                d.iter().enumerate().map(|(i, d)| d * row(i)).sum()
+            }
+        };
+        (inside + self.missed.powi(2)).max(0.0).sqrt()
+    }
+}
+
+/// All columns in the inner product of the basis.
+fn measured_at_once(m: &InnerProduct, [truth, error, missed]: [Mat<f64>; 3]) -> Result<Vec<Measured>> {
+    let (size, error, missed) = (norms(m, truth)?, norms(m, error)?, norms(m, missed)?);
+    let of = |((size, error), missed)| Measured { size, error, missed, skew: None };
+    Ok(size.into_iter().zip(error).zip(missed).map(of).collect())
+}
+
+/// Column by column, column j in the inner product `own(j)`.
+fn measured_apart(
+    basis: &TallMatrix,
+    [truth, error, missed]: [&Mat<f64>; 3],
+    own: impl Fn(usize) -> Result<InnerProduct>,
+) -> Result<Vec<Measured>> {
+    let column = |m: &Mat<f64>, j: usize| TallMatrix::new(basis.layout().clone(), m.subcols(j, 1).to_owned());
+    (0..truth.ncols())
+        .map(|j| {
+            let (m, rest) = (own(j)?, column(missed, j)?);
+            Ok(Measured {
+                size: m.norms(&column(truth, j)?)[0],
+                error: m.norms(&column(error, j)?)[0],
+                missed: m.norms(&rest)[0],
+                skew: Some((m.gram(basis), m.cross(basis, &rest))),
+            })
+        })
+        .collect()
+}
+
 fn mean(v: impl IntoIterator<Item = f64>) -> Value {
     let (n, sum) = v.into_iter().fold((0, 0.0), |(n, s), x| (n + 1, s + x));
     if n == 0 || !f64::is_finite(sum) { Value::Null } else { json!(sum / n as f64) }
@@ -110,21 +160,28 @@ impl Collected {
                 let start = Instant::now();
                 let predicted = expand_field(model, &p, k, batch.clone())?;
                 self.seconds += start.elapsed().as_secs_f64();
-                let size: Vec<f64> = norms(&m, truth.clone())?.into_iter().map(|s| s.max(floor)).collect();
-                let error = norms(&m, &truth - &predicted.values)?;
+                let error = &truth - &predicted.values;
                 let centred = match &field.mean {
                     Some(mean) => Mat::from_fn(truth.nrows(), truth.ncols(), |i, j| truth[(i, j)] - mean[i]),
                     None => truth.clone(),
                 };
                 let c = m.cross(&basis, &TallMatrix::new(layout.clone(), centred.clone())?);
-                let missed = norms(&m, &centred - basis.mul_small(c.as_ref()).local())?;
+                let missed = &centred - basis.mul_small(c.as_ref()).local();
+                let (kind, product) = (&about.inner_product, samples.file_product.as_ref());
+                // Errors are measured on each sample's own mesh.
+                let own = |row| inner_product(kind, info, samples.source.mesh_of(row)?.as_ref(), product, file);
+                let measured = match samples.source.points_move() {
+                    true => measured_apart(&basis, [&truth, &error, &missed], |j| own(rows[first + j]))?,
+                    false => measured_at_once(&m, [truth.clone(), error, missed])?,
+                };
                 s.entries += truth.nrows() * truth.ncols();
-                for (j, sample) in batch.enumerate() {
-                    let relative = if size[j] > 0.0 { error[j] / size[j] } else { f64::NAN };
+                for (j, (sample, found)) in batch.zip(&measured).enumerate() {
+                    let size = found.size.max(floor);
+                    let relative = if size > 0.0 { found.error / size } else { f64::NAN };
                     worst[sample] = worst[sample].max(relative);
                     s.relative.push(relative);
-                    s.absolute.push(error[j]);
-                    s.projection.push(missed[j] / size[j]);
+                    s.absolute.push(found.error);
+                    s.projection.push(found.missed / size);
                     let square = |e: usize| (0..kc).map(|a| truth[(e * kc + a, j)].powi(2)).sum::<f64>();
                     let largest = (0..info.n_entities).map(square).fold(floor * floor, f64::max);
                     let difference: f64 =
@@ -135,12 +192,15 @@ impl Collected {
                             usize::from((truth[(i, j)] - predicted.values[(i, j)]).abs() <= predicted.interval[(i, j)]);
                         s.width += 2.0 * predicted.interval[(i, j)];
                     }
-                    let delta = |l: usize| (c[(l, j)] - p.coefficients[k][(l, sample)]).powi(2);
+                    let delta = |l: usize| c[(l, j)] - p.coefficients[k][(l, sample)];
+                    let mut d: Vec<f64> = (0..r).map(|l| c[(l, j)]).collect();
+                    let mut best = d.clone();
                     for n in 1..=most {
-                        let tail: f64 = (n.min(r)..r).map(|l| c[(l, j)].powi(2)).sum::<f64>() + missed[j].powi(2);
-                        let head: f64 = (0..n.min(r)).map(delta).sum();
-                        modes[n - 1][0] += (head + tail).sqrt() / size[j];
-                        modes[n - 1][1] += tail.sqrt() / size[j];
+                        if n <= r {
+                            (d[n - 1], best[n - 1]) = (delta(n - 1), 0.0);
+                        }
+                        modes[n - 1][0] += found.distance(&d) / size;
+                        modes[n - 1][1] += found.distance(&best) / size;
                     }
                 }
             }

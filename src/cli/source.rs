@@ -11,6 +11,7 @@ use kolmo::io::stacked::StackedFile;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::mesh::Mesh;
 use kolmo::mesh::mass_matrix::{expand_components, mass_matrix};
+use std::cmp::Ordering;
 use std::path::Path;
 
 /// Samples with their parameters and scalars joined.
@@ -70,19 +71,15 @@ fn joined(study: &Study, file: Option<&Path>, inside: Option<&Table>, n: usize, 
         }
         return Ok(table.select_rows(&(0..n).filter_map(row_of).collect::<Vec<_>>()));
     }
-    if table.n_rows() != n {
-        let code = if table.n_rows() < n { "K007" } else { "K005" };
-        let found = format!("{} rows; sample {} has none", table.n_rows(), table.n_rows());
-        return Err(Error::input(
-            code,
-            &file,
-            what,
-            found,
-            format!("{n} rows, one per sample"),
-            "add the missing rows",
-        ));
-    }
-    Ok(table)
+    let rows = table.n_rows();
+    let (code, found, mend) = match rows.cmp(&n) {
+        Ordering::Equal => return Ok(table),
+        Ordering::Less => ("K007", format!("{rows} rows; sample {rows} has none"), "add the missing rows"),
+        Ordering::Greater => {
+            ("K005", format!("{rows} rows; row {n} belongs to no sample"), "remove the rows without a sample")
+        }
+    };
+    Err(Error::input(code, &file, what, found, format!("{n} rows, one per sample"), mend))
 }
 
 impl Samples {
@@ -111,6 +108,7 @@ impl Samples {
             table.values = rows;
         }
         let scalars = joined(study, scalars, source.scalars(), n, "scalars")?;
+        scalars.all_columns()?;
         let known: Vec<&str> = table.names.iter().map(String::as_str).collect();
         if let Some(name) = study.described.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(unknown_name(&study.file, &format!("[inputs.{name}]"), "input", name, &known));
@@ -144,36 +142,34 @@ impl Samples {
         Ok(Samples { source, parameters: table, scalars, file_product })
     }
 
-    /// The fields of the study, all if it names none.
+    /// The fields of the study, all if it names none; points that move are always among them.
     pub fn fields(&self, study: &Study) -> Result<Vec<FieldInfo>> {
         let all = self.source.fields();
         let Some(names) = &study.data.fields else { return Ok(all.to_vec()) };
         let known: Vec<&str> = all.iter().map(|f| f.name.as_str()).collect();
-        names
-            .iter()
-            .map(|n| {
-                all.iter()
-                    .find(|f| &f.name == n)
-                    .cloned()
-                    .ok_or_else(|| unknown_name(&study.file, "[data] fields", "field", n, &known))
-            })
-            .collect()
+        let points = all.last().filter(|f| self.source.points_move() && !names.contains(&f.name));
+        let named = names.iter().map(|n| {
+            all.iter()
+                .find(|f| &f.name == n)
+                .cloned()
+                .ok_or_else(|| unknown_name(&study.file, "[data] fields", "field", n, &known))
+        });
+        named.chain(points.cloned().map(Ok)).collect()
     }
 
     /// The inputs at `rows`: those of the study, without constant ones (said so). Also what was dropped.
     pub fn inputs(&self, study: &Study, rows: &[usize]) -> Result<(Table, Vec<(String, f64)>)> {
         let known: Vec<&str> = self.parameters.names.iter().map(String::as_str).collect();
-        let mut columns: Vec<usize> = (0..known.len()).collect();
-        if let Some(names) = &study.data.inputs {
-            columns = names
-                .iter()
-                .map(|n| {
-                    self.parameters
-                        .position(n)
-                        .ok_or_else(|| unknown_name(&study.file, "[data] inputs", "input", n, &known))
-                })
-                .collect::<Result<_>>()?;
-        }
+        let unknown = |n: &String| match self.parameters.reason(n) {
+            Some(reason) => reason.clone(),
+            None => unknown_name(&study.file, "[data] inputs", "input", n, &known),
+        };
+        let columns: Vec<usize> = match &study.data.inputs {
+            None => self.parameters.all_columns()?,
+            Some(names) => {
+                names.iter().map(|n| self.parameters.position(n).ok_or_else(|| unknown(n))).collect::<Result<_>>()?
+            }
+        };
         let chosen = self.parameters.select_rows(rows).select_columns(&columns);
         let (mut kept, mut dropped) = (Vec::new(), Vec::new());
         for (j, name) in chosen.names.iter().enumerate() {
@@ -238,10 +234,16 @@ pub fn inner_product(
                 "add it, or choose inner_product = \"l2\"",
             )),
         },
-        ("l2", Some(mesh), Location::Point) => Ok(InnerProduct::Sparse(expand_components(&mass_matrix(mesh)?, k))),
-        ("l2", Some(mesh), Location::Cell) => Ok(InnerProduct::Diagonal(
-            mesh.cell_volumes().into_iter().flat_map(|v| std::iter::repeat_n(v, k)).collect(),
-        )),
+        ("l2", Some(mesh), Location::Point) => {
+            let matrix = mass_matrix(mesh).map_err(|e| e.in_file(path))?;
+            Ok(InnerProduct::Sparse(expand_components(&matrix, k)))
+        }
+        ("l2", Some(mesh), Location::Cell) => match mesh.with_cells(field.n_entities) {
+            Some(mesh) => Ok(InnerProduct::Diagonal(
+                mesh.cell_volumes().into_iter().flat_map(|v| std::iter::repeat_n(v, k)).collect(),
+            )),
+            None => Err(Error::argument(format!("cells of {}", field.name), field.n_entities, mesh.n_cells())),
+        },
         _ => Ok(InnerProduct::Euclidean),
     }
 }

@@ -7,6 +7,18 @@ use crate::error::{Error, Result};
 pub struct Table {
     pub names: Vec<String>,
     pub values: Vec<f64>,
+    /// Columns of the file that are not numbers; an error only where one is needed.
+    pub unusable: Vec<Unusable>,
+}
+
+/// A column that is not numbers throughout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unusable {
+    pub name: String,
+    /// None of its cells is a number: a label, which no one means as an input.
+    pub text: bool,
+    /// Names the first cell that is not a finite number.
+    pub reason: Error,
 }
 
 impl Table {
@@ -19,7 +31,7 @@ impl Table {
                 format!("a multiple of {} columns", names.len()),
             ));
         }
-        Ok(Table { names, values })
+        Ok(Table { names, values, unusable: Vec::new() })
     }
 
     /// Number of columns.
@@ -48,10 +60,24 @@ impl Table {
         self.names.iter().position(|n| n == name)
     }
 
+    /// Why the column `name` cannot be used, where it is not numbers.
+    pub fn reason(&self, name: &str) -> Option<&Error> {
+        self.unusable.iter().find(|c| c.name == name).map(|c| &c.reason)
+    }
+
+    /// The columns that are numbers, where all of them are meant. Error: that of a column of which only some cells are
+    /// numbers.
+    pub fn all_columns(&self) -> Result<Vec<usize>> {
+        match self.unusable.iter().find(|c| !c.text) {
+            Some(column) => Err(column.reason.clone()),
+            None => Ok((0..self.n_columns()).collect()),
+        }
+    }
+
     /// The rows `rows`, in that order.
     pub fn select_rows(&self, rows: &[usize]) -> Table {
         let values = rows.iter().flat_map(|&i| self.row(i).iter().copied()).collect();
-        Table { names: self.names.clone(), values }
+        Table { names: self.names.clone(), values, unusable: self.unusable.clone() }
     }
 
     /// The columns `columns`, in that order.
@@ -61,6 +87,6 @@ impl Table {
             .flat_map(|i| columns.iter().map(move |&j| (i, j)))
             .map(|(i, j)| self.row(i)[j])
             .collect();
-        Table { names, values }
+        Table { names, values, unusable: Vec::new() }
     }
 }

@@ -1,6 +1,7 @@
 //! Tables as CSV: a header, one row per sample, optionally a column `sample` with keys.
 
 use crate::data::Table;
+use crate::data::table::Unusable;
 use crate::error::{Error, Result};
 use crate::io::atomic;
 use std::collections::HashMap;
@@ -13,7 +14,8 @@ pub const KEY: &str = "sample";
 /// Reads a table; the column `sample`, where there is one, holds texts and is handed back beside it.
 ///
 /// Commas, or semicolons (then a decimal comma is read too); names and cells are trimmed; a byte order mark is skipped.
-/// Errors: K001 missing, K002 no text, K004 a cell that is not a finite number, K005 cells missing or keys repeated,
+/// Columns with a cell that is not a finite number are [`Table::unusable`]: an error (K004) for who needs them.
+/// Errors: K001 missing, K002 no text, K004 no column of numbers and no keys, K005 cells missing or keys repeated,
 /// K006 names repeated, K008 no rows.
 pub fn read_table(path: impl AsRef<Path>) -> Result<(Option<Vec<String>>, Table)> {
     let path = path.as_ref();
@@ -28,7 +30,8 @@ pub fn read_table(path: impl AsRef<Path>) -> Result<(Option<Vec<String>>, Table)
     let names: Vec<String> = reader.headers().map_err(no_table)?.iter().map(str::to_string).collect();
     check_names(path, &names)?;
     let key = names.iter().position(|n| n == KEY);
-    let (mut keys, mut values, mut seen) = (Vec::new(), Vec::new(), HashMap::new());
+    let (mut keys, mut seen) = (Vec::new(), HashMap::new());
+    let mut columns: Vec<Column> = names.iter().map(|_| Column::default()).collect();
     for (row, record) in reader.records().enumerate() {
         let record = record.map_err(no_table)?;
         let line = record.position().map_or(0, |p| p.line());
@@ -49,28 +52,49 @@ pub fn read_table(path: impl AsRef<Path>) -> Result<(Option<Vec<String>>, Table)
                 keys.push(cell.to_string());
                 continue;
             }
-            let number = number(cell, delimiter).ok_or_else(|| {
+            let value = number(cell, delimiter);
+            columns[j].numeric |= value.is_some();
+            columns[j].values.extend(value.filter(|v| v.is_finite()));
+            if columns[j].reason.is_none() && !value.is_some_and(f64::is_finite) {
                 let found = if cell.is_empty() { "an empty cell".to_string() } else { format!("`{cell}`") };
-                Error::input(
-                    "K004",
-                    path,
-                    place(&names[j]),
-                    found,
-                    "a finite number",
-                    "mend the cell or leave out the row",
-                )
-            })?;
-            values.push(number);
+                let mend = "mend the cell or leave out the row";
+                columns[j].reason = Some(Error::input("K004", path, place(&names[j]), found, "a finite number", mend));
+            }
         }
     }
-    if values.is_empty() && keys.is_empty() {
+    let n_rows = columns.iter().map(|c| c.values.len()).max().unwrap_or(0).max(keys.len());
+    let (mut kept, mut unusable) = (Vec::new(), Vec::new());
+    for (j, column) in columns.into_iter().enumerate().filter(|(j, _)| Some(*j) != key) {
+        match column.reason {
+            None => kept.push((names[j].clone(), column.values)),
+            Some(reason) => unusable.push(Unusable { name: names[j].clone(), text: !column.numeric, reason }),
+        }
+    }
+    if kept.is_empty()
+        && keys.is_empty()
+        && let Some(column) = unusable.first()
+    {
+        return Err(column.reason.clone());
+    }
+    if n_rows == 0 {
         return Err(Error::input("K008", path, "", "no rows", "a header and at least one row", "add a row per sample"));
     }
-    let names = names.into_iter().enumerate().filter(|(j, _)| Some(*j) != key).map(|(_, n)| n).collect();
-    Ok((key.map(|_| keys), Table::new(names, values)?))
+    let values = (0..n_rows).flat_map(|i| kept.iter().map(move |(_, column)| column[i])).collect();
+    let table = Table::new(kept.iter().map(|(name, _)| name.clone()).collect(), values)?;
+    Ok((key.map(|_| keys), Table { unusable, ..table }))
 }
 
-/// Indices of the columns `wanted`. Errors: K006 names the missing one, the nearest and all known names.
+/// The cells of a column that are numbers.
+#[derive(Default)]
+struct Column {
+    values: Vec<f64>,
+    /// Some cell is a number, if only NaN.
+    numeric: bool,
+    reason: Option<Error>,
+}
+
+/// Indices of the columns `wanted`. Errors: K004 names the cell that is not a number, K006 the missing column, the nearest
+/// and all known names.
 pub fn columns<S: AsRef<str>>(path: impl AsRef<Path>, table: &Table, wanted: &[S]) -> Result<Vec<usize>> {
     let find =
         |name: &S| table.position(name.as_ref()).ok_or_else(|| missing_column(path.as_ref(), table, name.as_ref()));
@@ -78,6 +102,9 @@ pub fn columns<S: AsRef<str>>(path: impl AsRef<Path>, table: &Table, wanted: &[S
 }
 
 fn missing_column(path: &Path, table: &Table, name: &str) -> Error {
+    if let Some(reason) = table.reason(name) {
+        return reason.clone();
+    }
     let nearest = table.names.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
     let mend = match nearest {
         Some(nearest) => format!("add the column, or use `{nearest}`"),
@@ -141,5 +168,5 @@ fn check_names(path: &Path, names: &[String]) -> Result<()> {
 fn number(cell: &str, delimiter: u8) -> Option<f64> {
     let decimal_comma = delimiter == b';' && cell.matches(',').count() == 1 && !cell.contains('.');
     let parsed = if decimal_comma { cell.replace(',', ".").parse::<f64>() } else { cell.parse::<f64>() };
-    parsed.ok().filter(|v| v.is_finite())
+    parsed.ok()
 }

@@ -1,6 +1,7 @@
 //! Files: the only places that know layouts.
 
 pub mod atomic;
+pub(crate) mod csr;
 pub mod csv;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
@@ -36,8 +37,18 @@ pub trait SnapshotSource: Send + Sync + Debug {
     fn scalars(&self) -> Option<&Table>;
     /// Time of each sample, where the file holds it.
     fn time(&self) -> Option<&[f64]>;
-    /// The mesh (with mean points where they move).
+    /// The mesh; where points move, with those of the first sample whose mesh is usable.
     fn mesh(&self) -> Option<&Mesh>;
+    /// Whether points move from sample to sample: then they are a field to learn, the last one.
+    fn points_move(&self) -> bool {
+        false
+    }
+    /// The mesh with the mean of the points of `samples`, checked. Errors: K004 points that are not finite, K015.
+    fn mean_mesh(&self, samples: &[usize]) -> Result<Option<Mesh>>;
+    /// The mesh of one sample, checked; errors as [`mean_mesh`](Self::mean_mesh).
+    fn mesh_of(&self, sample: usize) -> Result<Option<Mesh>> {
+        self.mean_mesh(&[sample])
+    }
     /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample
     /// and entry.
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>>;

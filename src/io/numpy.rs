@@ -112,6 +112,10 @@ impl SnapshotSource for NumpyFile {
         None
     }
 
+    fn mean_mesh(&self, _: &[usize]) -> Result<Option<Mesh>> {
+        Ok(None)
+    }
+
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>> {
         let i = self.fields.iter().position(|f| f.name == field.name).ok_or_else(|| {
             let known: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
@@ -354,7 +358,7 @@ fn typed<T: ReadableElement>(zip: &mut NpzReader<File>, path: &Path, name: &str)
         Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
         Err(e) if e.to_string().contains("not supported") => {
             let place = format!("array {name}");
-            let expected = "arrays that are not compressed";
+            let expected = "arrays that are stored or deflated";
             Err(Error::input("K013", path, place, e.to_string(), expected, "write the file with numpy.savez"))
         }
         Err(e) => Err(truncated(path, format!("array {name}: {e}"))),

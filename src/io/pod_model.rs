@@ -1,6 +1,7 @@
 //! The POD + GP model as a model file.
 
 use crate::algorithms::gaussian_process::{GaussianProcess, GpParts};
+use crate::algorithms::pod::Truncation;
 use crate::data::{FieldInfo, Location};
 use crate::error::{Error, Result};
 use crate::io::model_reader::ModelReader;
@@ -51,7 +52,7 @@ pub fn write(path: &Path, model: &PodRegression, about: &Provenance) -> Result<(
     w.attr_f64("/", "confidence", model.confidence)?;
     w.attr_u64("/", "n_samples", model.n_snapshots as u64)?;
     w.attr_f64("/", "seconds_fit", about.seconds)?;
-    w.text("/study", &about.study)?;
+    w.attr_str("/", "study", &about.study)?;
     w.attr_strs("/inputs", "names", &model.inputs.names)?;
     w.f64("/inputs/lower", &[model.inputs.lower.len()], &model.inputs.lower)?;
     w.f64("/inputs/upper", &[model.inputs.upper.len()], &model.inputs.upper)?;
@@ -101,6 +102,11 @@ fn write_field(w: &mut ModelWriter, field: &ReducedField) -> Result<()> {
     w.f64(&format!("{pod}/singular_values"), &[field.singular_values.len()], &field.singular_values)?;
     w.f64(&format!("{pod}/residual_variance"), &[field.residual_variance.len()], &field.residual_variance)?;
     w.attr_f64(&pod, "residual_square", field.residual_square)?;
+    w.attr_f64(&pod, "projection_error", field.projection_error)?;
+    match field.truncation {
+        Truncation::Tolerance(tolerance) => w.attr_f64(&pod, "tolerance", tolerance)?,
+        Truncation::Modes(modes) => w.attr_u64(&pod, "modes", modes as u64)?,
+    }
     if let Some(mean) = &field.mean {
         w.f64(&format!("{pod}/mean"), &shape[1..], mean)?;
     }
@@ -153,7 +159,7 @@ pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
     let dropped =
         r.attr_strs("/inputs", "constant_names")?.into_iter().zip(r.f64("/inputs/constant_values")?.1).collect();
     let about = Provenance {
-        study: r.text("/study")?,
+        study: r.attr_str("/", "study")?,
         study_name: r.attr_str("/", "study_name")?,
         inner_product: r.attr_str("/", "inner_product")?,
         seconds: r.attr_f64("/", "seconds_fit")?,
@@ -201,6 +207,11 @@ fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField
         residual_variance: r.f64(&format!("{pod}/residual_variance"))?.1,
         residual_square: r.attr_f64(&pod, "residual_square")?,
         singular_values: r.f64(&format!("{pod}/singular_values"))?.1,
+        projection_error: r.attr_f64(&pod, "projection_error")?,
+        truncation: match r.has_attr(&pod, "modes") {
+            true => Truncation::Modes(r.attr_u64(&pod, "modes")? as usize),
+            false => Truncation::Tolerance(r.attr_f64(&pod, "tolerance")?),
+        },
         groups,
         interval_factor: r.attr_f64(&regression, "interval_factor")?,
         indicator_factor: r.attr_f64(&regression, "indicator_factor")?,

@@ -216,8 +216,8 @@ impl Groups {
     }
 }
 
-/// Moving points, as [`StackedFile`](crate::io::stacked::StackedFile) names them.
-fn is_points(field: &FieldInfo, mesh: Option<&Mesh>) -> bool {
+/// Whether a field is moving points, as [`StackedFile`](crate::io::stacked::StackedFile) names them.
+pub fn is_points(field: &FieldInfo, mesh: Option<&Mesh>) -> bool {
     let Some(mesh) = mesh else { return false };
     let sizes = field.n_entities == mesh.n_points() && field.n_components == mesh.dim;
     sizes && field.name == POINTS && field.location == Location::Point

@@ -3,7 +3,7 @@
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::stacked_mesh::{Points, read_mesh};
-use crate::io::{SnapshotSource, hdf, hyperslab};
+use crate::io::{SnapshotSource, csr, hdf, hyperslab};
 use crate::mesh::Mesh;
 use faer::Mat;
 use hdf5::Dataset;
@@ -26,6 +26,8 @@ pub struct StackedFile {
     time: Option<Vec<f64>>,
     trajectory: Option<Vec<i64>>,
     mesh: Option<Mesh>,
+    /// The last field is the points.
+    points_move: bool,
 }
 
 /// Numbers of entities that a length is compared with.
@@ -33,6 +35,8 @@ pub struct StackedFile {
 struct Entities {
     points: usize,
     cells: usize,
+    /// Those of the highest dimension: without boundary cells.
+    top_cells: usize,
 }
 
 impl StackedFile {
@@ -40,20 +44,25 @@ impl StackedFile {
     ///
     /// Fields are listed by name; moving points come last, as the field [`POINTS`].
     /// Errors: K001 missing, K002 not HDF5 or no snapshots, K003 damaged, K004 not finite, K005 shapes, K006 names,
-    /// K007 parameters missing, K008 no samples, K015 mesh. Cost: headers and tables; moving points are read once.
+    /// K007 parameters missing, K008 no samples, K015 mesh. Cost: headers, tables and the points of one sample.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         let file = hdf::open(&path)?;
         let mesh = read_mesh(&path, &file)?;
-        let entities = mesh.as_ref().map(|(mesh, n_points, _)| Entities { points: *n_points, cells: mesh.n_cells() });
+        let entities = mesh.as_ref().map(|(mesh, n_points, _)| Entities {
+            points: *n_points,
+            cells: mesh.n_cells(),
+            top_cells: mesh.n_top_cells(),
+        });
         let (mut fields, mut data) = find_fields(&path, &file, entities)?;
         let mut moving = None;
-        let mut mesh = mesh.map(|(mesh, n_points, points)| {
+        let mesh = mesh.map(|(mesh, n_points, points)| {
             if let Points::Moving(points) = points {
                 moving = Some((points, n_points, mesh.dim));
             }
             mesh
         });
+        let points_move = moving.is_some();
         if let Some((points, n_points, dim)) = moving {
             if fields.iter().any(|f| f.name == POINTS) {
                 let mend = "give the field in /snapshots another name";
@@ -70,22 +79,32 @@ impl StackedFile {
             data.push(points);
         }
         let n_samples = count_samples(&path, &fields, &data)?;
-        if let (Some(mesh), Some((field, points))) = (
-            &mut mesh,
-            fields.last().zip(data.last()).filter(|(f, _)| f.name == POINTS && f.location == Location::Point),
-        ) && mesh.points.is_empty()
-        {
-            mesh.points = mean_points(&path, points, field, n_samples)?;
-        }
-        if let Some(mesh) = &mesh {
-            mesh.validate(&path)?;
-        }
         let parameters = read_table(&path, &file, "parameters", "p", n_samples)?;
         let scalars = read_table(&path, &file, "scalars", "s", n_samples)?;
         let time = read_table(&path, &file, "time", "time", n_samples)?.map(|t| t.values);
         let trajectory = read_table(&path, &file, "trajectory", "trajectory", n_samples)?;
         let trajectory = trajectory.map(|t| t.values.iter().map(|&v| v as i64).collect());
-        Ok(StackedFile { path, file, n_samples, fields, data, parameters, scalars, time, trajectory, mesh })
+        let mut opened = StackedFile {
+            path,
+            file,
+            n_samples,
+            fields,
+            data,
+            parameters,
+            scalars,
+            time,
+            trajectory,
+            mesh,
+            points_move,
+        };
+        if points_move {
+            // A sample with a bad mesh can be left out: the first good one shows the mesh.
+            let mut meshes = (0..n_samples).map(|s| opened.mesh_of(s));
+            opened.mesh = meshes.find(Result::is_ok).unwrap_or_else(|| opened.mesh_of(0))?;
+        } else if let Some(mesh) = &opened.mesh {
+            mesh.validate(&opened.path)?;
+        }
+        Ok(opened)
     }
 
     /// Number of the trajectory of each sample, where the file holds it.
@@ -93,35 +112,19 @@ impl StackedFile {
         self.trajectory.as_deref()
     }
 
-    /// Whether the points are a learnt field.
-    pub fn points_move(&self) -> bool {
-        self.mesh.is_some() && self.fields.last().is_some_and(|f| f.name == POINTS)
-    }
-
     /// Chunk of a field in the file ([samples, entities(, components)]); None where it is contiguous.
     pub fn chunk(&self, field: &FieldInfo) -> Option<Vec<usize>> {
         self.position(field).and_then(|i| self.data[i].chunk())
     }
 
-    /// The CSR matrix `/inner_product` [n, n], where the file holds it. Errors: K005 where its arrays do not match.
+    /// The CSR matrix `/inner_product` [n, n], where the file holds it.
+    ///
+    /// Errors: K004 not finite, K005 arrays that do not match, K016 not symmetric or not positive definite.
     pub fn inner_product(&self) -> Result<Option<sprs::CsMat<f64>>> {
-        let place = "/inner_product";
-        let Some(group) = hdf::group(&self.file, "inner_product") else { return Ok(None) };
-        let array = |name: &str| {
-            let place = format!("{place}/{name}");
-            match hdf::dataset(&group, name) {
-                Some(data) => hdf::read_f64(&self.path, &data, &place),
-                None => Err(hdf::wrong_shape(&self.path, place, "no data set".into(), "data, indices, indptr".into())),
-            }
-        };
-        let values = array("data")?;
-        let whole = |v: Vec<f64>| v.into_iter().map(|x| x as usize).collect::<Vec<_>>();
-        let (indices, indptr) = (whole(array("indices")?), whole(array("indptr")?));
-        let n = indptr.len().saturating_sub(1);
-        let found = format!("{} values, {} indices, {} row starts", values.len(), indices.len(), indptr.len());
-        sprs::CsMat::try_new((n, n), indptr, indices, values)
-            .map(Some)
-            .map_err(|(_, _, _, e)| hdf::wrong_shape(&self.path, place, found, format!("a square CSR matrix ({e})")))
+        match hdf::group(&self.file, "inner_product") {
+            Some(group) => csr::read_inner_product(&self.path, &group, "/inner_product").map(Some),
+            None => Ok(None),
+        }
     }
 
     fn position(&self, field: &FieldInfo) -> Option<usize> {
@@ -156,6 +159,24 @@ impl SnapshotSource for StackedFile {
 
     fn mesh(&self) -> Option<&Mesh> {
         self.mesh.as_ref()
+    }
+
+    fn points_move(&self) -> bool {
+        self.points_move
+    }
+
+    fn mean_mesh(&self, samples: &[usize]) -> Result<Option<Mesh>> {
+        let (Some(mesh), true) = (&self.mesh, self.points_move) else { return Ok(self.mesh.clone()) };
+        let Some((field, data)) = self.fields.last().zip(self.data.last()) else { return Ok(None) };
+        super::check_range(field, self.n_samples, samples, &(0..field.n_dofs()))?;
+        let points = mean_points(&self.path, data, field, samples)?;
+        let mesh = Mesh { points, dim: mesh.dim, cells: mesh.cells.clone() };
+        let whose = match samples {
+            [sample] => format!("sample {sample}"),
+            _ => format!("mean points of {} samples", samples.len()),
+        };
+        mesh.validate(&self.path).map_err(|e| e.inside(&whose))?;
+        Ok(Some(mesh))
     }
 
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>> {
@@ -236,20 +257,25 @@ fn locate(path: &Path, data: &Dataset, place: &str, n: usize, entities: Option<E
         }
         None => None,
     };
-    let Some(Entities { points, cells }) = entities else { return Ok(named.unwrap_or(Location::Free)) };
+    let Some(Entities { points, cells, top_cells }) = entities else { return Ok(named.unwrap_or(Location::Free)) };
     let wrong = |expected| Err(hdf::wrong_shape(path, place, format!("{n} entities per sample"), expected));
+    let on_cells = n == cells || n == top_cells;
+    let known_cells = match cells - top_cells {
+        0 => format!("{cells} cells"),
+        boundary => format!("{cells} cells, or {top_cells} without the {boundary} of lower dimension"),
+    };
     match named {
         Some(Location::Point) if n != points => wrong(format!("{points} points (its attribute location is point)")),
-        Some(Location::Cell) if n != cells => wrong(format!("{cells} cells (its attribute location is cell)")),
+        Some(Location::Cell) if !on_cells => wrong(format!("{known_cells} (its attribute location is cell)")),
         Some(location) => Ok(location),
-        None if n == points && n == cells => {
+        None if n == points && on_cells => {
             let found = format!("{n} entities, which is the number of points and of cells");
             let mend = "set the attribute `location` of the data set to point or cell";
             Err(Error::input("K006", path, place, found, "the attribute `location`", mend))
         }
         None if n == points => Ok(Location::Point),
-        None if n == cells => Ok(Location::Cell),
-        None => wrong(format!("{points} points or {cells} cells (vectors as [n_samples, n_entities, n_components])")),
+        None if on_cells => Ok(Location::Cell),
+        None => wrong(format!("{points} points or {known_cells} (vectors as [n_samples, n_entities, n_components])")),
     }
 }
 
@@ -327,17 +353,15 @@ fn column_names(path: &Path, data: &Dataset, place: &str, prefix: &str, n: usize
     Ok(names)
 }
 
-/// Mean over the samples, added in the order of the samples.
-fn mean_points(path: &Path, data: &Dataset, field: &FieldInfo, n_samples: usize) -> Result<Vec<f64>> {
+/// Mean over `samples`, added in their order.
+fn mean_points(path: &Path, data: &Dataset, field: &FieldInfo, samples: &[usize]) -> Result<Vec<f64>> {
     let n = field.n_dofs();
     let mut sum = vec![0.0; n];
-    let batch = ((1 << 23) / n.max(1)).max(1);
-    for start in (0..n_samples).step_by(batch) {
-        let samples: Vec<usize> = (start..(start + batch).min(n_samples)).collect();
-        let block = hyperslab::read(path, data, "/mesh/points", field.n_components, &samples, 0..n)?;
-        for j in 0..samples.len() {
-            sum.iter_mut().zip(block.col_as_slice(j)).for_each(|(s, v)| *s += v);
+    for samples in samples.chunks(((1 << 23) / n.max(1)).max(1)) {
+        let block = hyperslab::read(path, data, "/mesh/points", field.n_components, samples, 0..n)?;
+        for column in 0..samples.len() {
+            sum.iter_mut().zip(block.col_as_slice(column)).for_each(|(s, v)| *s += v);
         }
     }
-    Ok(sum.into_iter().map(|s| s / n_samples as f64).collect())
+    Ok(sum.into_iter().map(|s| s / samples.len().max(1) as f64).collect())
 }

@@ -1,8 +1,9 @@
-//! VTK XML unstructured grids (.vtu), written with raw appended data.
+//! VTK XML unstructured grids (.vtu): field data as text, all else as raw appended data.
 
 use crate::data::Location;
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
+use std::borrow::Cow;
 use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -49,19 +50,20 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
 /// reads VTK XML.
 ///
 /// Points and vectors of two components are padded with a zero to three; an array whose location is free is written as field data.
-/// Values are float64, raw appended, little endian, with headers of 64 bits, not compressed.
+/// Where an array on cells covers those of the highest dimension only, the file holds these cells only. Values are float64, raw
+/// appended, little endian, with headers of 64 bits, not compressed; field data are text of 17 digits.
 ///
 /// Errors: K015 for a mesh with numbers out of range, K100 where lengths do not fit, K103 where the file cannot be written (an old
 /// file is untouched). Not collective.
 pub fn write_vtu(path: &Path, mesh: &Mesh, arrays: &[VtuArray<'_>], field_data: &[(String, Vec<f64>)]) -> Result<()> {
     mesh.check_structure(path)?;
-    for a in arrays {
-        let n_entities = n_entities(mesh, a);
-        if a.n_components == 0 || a.values.len() != n_entities * a.n_components {
-            let expected = format!("{n_entities} x {} on a {}", a.n_components, a.location.name());
-            return Err(Error::argument(format!("array `{}` of a VTU file", a.name), a.values.len(), expected));
-        }
-    }
+    arrays.iter().try_for_each(|a| check_length(mesh, a))?;
+    let on_cells = arrays.iter().filter(|a| a.location == Location::Cell);
+    let n_cells = on_cells.map(|a| a.values.len() / a.n_components).min();
+    let carrier = n_cells.and_then(|n| mesh.with_cells(n)).unwrap_or(Cow::Borrowed(mesh));
+    let values: Vec<Cow<'_, [f64]>> = arrays.iter().map(|a| restricted(mesh, &carrier, a)).collect();
+    let arrays: Vec<VtuArray<'_>> = arrays.iter().zip(&values).map(|(a, values)| VtuArray { values, ..*a }).collect();
+    let mesh: &Mesh = &carrier;
     let mut file = Document::default();
     let (n_points, n_cells) = (mesh.n_points(), mesh.n_cells());
     file.text("<?xml version=\"1.0\"?>\n");
@@ -70,10 +72,10 @@ pub fn write_vtu(path: &Path, mesh: &Mesh, arrays: &[VtuArray<'_>], field_data: 
     );
     file.text("<UnstructuredGrid>\n<FieldData>\n");
     for (name, values) in field_data {
-        file.free(name, 1, values);
+        file.field_data(name, 1, values);
     }
     for a in arrays.iter().filter(|a| a.location == Location::Free) {
-        file.free(a.name, a.n_components, a.values);
+        file.field_data(a.name, a.n_components, a.values);
     }
     file.text("</FieldData>\n");
     file.text(&format!("<Piece NumberOfPoints=\"{n_points}\" NumberOfCells=\"{n_cells}\">\n<Points>\n"));
@@ -100,12 +102,38 @@ pub fn write_vtu(path: &Path, mesh: &Mesh, arrays: &[VtuArray<'_>], field_data: 
     write_atomically(path, |w| file.write(w, mesh))
 }
 
-fn n_entities(mesh: &Mesh, a: &VtuArray<'_>) -> usize {
-    match a.location {
-        Location::Point => mesh.n_points(),
-        Location::Cell => mesh.n_cells(),
-        Location::Free => a.values.len() / a.n_components.max(1),
+fn check_length(mesh: &Mesh, a: &VtuArray<'_>) -> Result<()> {
+    let k = a.n_components;
+    let whole = k > 0 && a.values.len().is_multiple_of(k);
+    let n = a.values.len() / k.max(1);
+    let (fits, expected) = match a.location {
+        Location::Point => (n == mesh.n_points(), format!("{} x {k} on points", mesh.n_points())),
+        Location::Cell => {
+            (n == mesh.n_cells() || n == mesh.n_top_cells(), format!("{} x {k} on cells", mesh.n_cells()))
+        }
+        Location::Free => (true, format!("rows of {k}")),
+    };
+    if whole && fits {
+        return Ok(());
     }
+    Err(Error::argument(format!("array `{}` of a VTU file", a.name), a.values.len(), expected))
+}
+
+/// The values of an array on the cells of `carrier`, which are all cells of `mesh` or those of the highest dimension.
+fn restricted<'a>(mesh: &Mesh, carrier: &Mesh, a: &VtuArray<'a>) -> Cow<'a, [f64]> {
+    let k = a.n_components;
+    if a.location != Location::Cell || a.values.len() == carrier.n_cells() * k {
+        return Cow::Borrowed(a.values);
+    }
+    let (mut kept, mut rest) = (Vec::new(), a.values);
+    for block in &mesh.cells {
+        let (own, tail) = rest.split_at(block.n_cells() * k);
+        if mesh.is_top(block) {
+            kept.extend(own);
+        }
+        rest = tail;
+    }
+    Cow::Owned(kept)
 }
 
 /// What an appended block holds.
@@ -145,18 +173,18 @@ impl<'a> Document<'a> {
 
     fn rows(&mut self, name: &str, from: usize, to: usize, values: &'a [f64]) {
         let n_bytes = 8 * (values.len() / from) * to;
-        self.declare(
-            "Float64",
-            name,
-            &format!(" NumberOfComponents=\"{to}\""),
-            n_bytes,
-            Block::Rows { values, from, to },
-        );
+        self.declare("Float64", name, &components(to), n_bytes, Block::Rows { values, from, to });
     }
 
-    fn free(&mut self, name: &str, n: usize, values: &'a [f64]) {
-        let extra = format!(" NumberOfComponents=\"{n}\" NumberOfTuples=\"{}\"", values.len() / n);
-        self.declare("Float64", name, &extra, 8 * values.len(), Block::Rows { values, from: n, to: n });
+    /// Text, for readers that count the offsets of appended data from the points (meshio).
+    fn field_data(&mut self, name: &str, n: usize, values: &[f64]) {
+        let (name, components) = (escape(name), components(n));
+        let text: Vec<String> = values.iter().map(|v| format!("{v:.16e}")).collect();
+        self.text(&format!(
+            "<DataArray type=\"Float64\" Name=\"{name}\"{components} NumberOfTuples=\"{}\" format=\"ascii\">\n{}\n</DataArray>\n",
+            values.len() / n,
+            text.join(" ")
+        ));
     }
 
     fn write(&self, w: &mut dyn Write, mesh: &Mesh) -> io::Result<()> {
@@ -193,6 +221,11 @@ impl<'a> Document<'a> {
         }
         w.write_all(b"\n</AppendedData>\n</VTKFile>\n")
     }
+}
+
+/// One component is what readers assume: meshio makes two axes of an array that says so.
+fn components(n: usize) -> String {
+    if n == 1 { String::new() } else { format!(" NumberOfComponents=\"{n}\"") }
 }
 
 /// Text as an attribute of XML; control characters, which XML cannot hold, become spaces.

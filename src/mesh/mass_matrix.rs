@@ -95,7 +95,14 @@ fn on_the_whole_mesh(mesh: &Mesh, kind: Kind) -> Result<CsMat<f64>> {
     if let Some(i) = matrix.outer_iterator().position(|row| row.nnz() == 0) {
         let found = format!("no cell of dimension {} around it", mesh.top_dimension().unwrap_or(0));
         let mend = "remove the point, or set inner_product = \"euclidean\"";
-        return Err(Error::input("K015", file, format!("point {i}"), found, "every point in a cell", mend));
+        return Err(Error::input(
+            "K015",
+            file,
+            format!("/mesh/points, point {i}"),
+            found,
+            "every point in a cell",
+            mend,
+        ));
     }
     Ok(matrix)
 }

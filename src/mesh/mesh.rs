@@ -3,6 +3,7 @@
 use super::shape_functions::ReferenceCell;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Cell types, with the names of meshio and the node order of VTK.
@@ -168,6 +169,27 @@ impl Mesh {
     /// Highest dimension of a cell; integrals over the mesh take cells of this dimension only. `None` without cells.
     pub fn top_dimension(&self) -> Option<usize> {
         self.cells.iter().filter(|b| b.n_cells() > 0).map(|b| b.cell_type.dimension()).max()
+    }
+
+    /// Whether the cells of a block are of the highest dimension.
+    pub fn is_top(&self, block: &CellBlock) -> bool {
+        Some(block.cell_type.dimension()) == self.top_dimension()
+    }
+
+    /// Number of cells of the highest dimension: without boundary cells.
+    pub fn n_top_cells(&self) -> usize {
+        self.cells.iter().filter(|b| self.is_top(b)).map(CellBlock::n_cells).sum()
+    }
+
+    /// The mesh whose cells carry a cell field of `n` entities: all cells, or those of the highest dimension only (all points
+    /// stay). `None` where `n` is neither number.
+    pub fn with_cells(&self, n: usize) -> Option<Cow<'_, Mesh>> {
+        if n == self.n_cells() {
+            return Some(Cow::Borrowed(self));
+        }
+        let cells = || self.cells.iter().filter(|b| self.is_top(b)).cloned().collect();
+        let top = || Mesh { dim: self.dim, points: self.points.clone(), cells: cells() };
+        (n == self.n_top_cells()).then(|| Cow::Owned(top()))
     }
 
     /// Coordinates of a point, padded with zeros to three; NaN for a point that is not there.

@@ -163,6 +163,8 @@ fn reduce(
         residual_variance: as_column(&missed),
         residual_square: square(&missed_norms) / n as f64,
         singular_values: all.singular_values.clone(),
+        projection_error: all.projection_error_of(r),
+        truncation: options.pod.truncation,
         groups,
         interval_factor: normal_quantile(options.confidence),
         indicator_factor: 1.0,

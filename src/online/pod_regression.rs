@@ -2,6 +2,7 @@
 
 use super::InputSpace;
 use crate::algorithms::gaussian_process::GaussianProcess;
+use crate::algorithms::pod::Truncation;
 use crate::data::FieldInfo;
 use crate::error::{Error, Result};
 use crate::linalg::reconstruction_batch::{mul_batch, mul_batch_and_squares, mul_squares_batch};
@@ -36,6 +37,10 @@ pub struct ReducedField {
     /// Mean square M-norm of the same.
     pub residual_square: f64,
     pub singular_values: Vec<f64>,
+    /// sqrt(sum of discarded sigma² / sum of all sigma²) of the training snapshots.
+    pub projection_error: f64,
+    /// What the training was asked for.
+    pub truncation: Truncation,
     pub groups: Groups,
     /// Half-width of the interval over standard deviation.
     pub interval_factor: f64,
@@ -152,6 +157,13 @@ impl ReducedField {
             self.residual_variance.iter_mut().zip(self.basis.col(j).iter()).for_each(|(r, v)| *r += energy * v * v);
         }
         let n = n_modes.min(self.n_modes());
+        let energy = |sigma: &[f64]| sigma.iter().fold(0.0, |sum, s| sum + s * s);
+        let (kept, dropped) = (energy(&self.singular_values[..self.n_modes()]), n..self.n_modes());
+        if kept > 0.0 {
+            let before = self.projection_error.powi(2);
+            let share = energy(&self.singular_values[dropped]) / kept;
+            self.projection_error = (before + (1.0 - before) * share).sqrt();
+        }
         self.basis = self.basis.subcols(0, n).to_owned();
         self.mean_coefficients.truncate(n);
     }

@@ -6,6 +6,7 @@ mod communicator;
 mod drawing;
 mod gaussian_process;
 mod killed;
+mod layouts;
 mod linalg;
 mod mass_matrix;
 mod mesh;

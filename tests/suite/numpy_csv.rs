@@ -45,9 +45,7 @@ fn tables_as_they_come() {
 fn tables_are_refused_by_row_and_column() {
     let folder = TempDir::new().unwrap();
     for (text, code, parts) in [
-        ("a,b\n1,2\n3,x\n", "K004", &["parameters.csv", "line 3 (row 1), column b", "`x`"][..]),
-        ("a,b\n1,\n", "K004", &["column b", "an empty cell"]),
-        ("a,b\n1,nan\n", "K004", &["column b", "`nan`"]),
+        ("a\nx\n", "K004", &["parameters.csv", "line 2 (row 0), column a", "`x`"][..]),
         ("a,b\n1,2\n3\n", "K005", &["line 3 (row 1)", "1 cells", "2 cells"]),
         ("a,a\n1,2\n", "K006", &["column 1 is called `a`"]),
         ("sample,a\nx,1\ny,2\nx,3\n", "K005", &["line 4 (row 2), column sample", "`x`, which row 0 has too"]),
@@ -61,6 +59,29 @@ fn tables_are_refused_by_row_and_column() {
     let binary = csv(&folder, "");
     fs::write(&binary, [0x89, b'H', b'D', b'F', 0, 1, 2]).unwrap();
     check(read_table(&binary).unwrap_err(), "K002", &["CSV"]);
+}
+
+#[test]
+fn columns_that_are_not_numbers_are_errors_where_they_are_needed() {
+    let folder = TempDir::new().unwrap();
+    let text = "note,a,b,empty,sample,c\nfine,1,2,,x,nan\nbad,3,?,,y,inf\n";
+    let path = csv(&folder, text);
+    let (keys, table) = read_table(&path).unwrap();
+    assert_eq!((keys, table.names.as_slice()), (Some(vec!["x".into(), "y".into()]), &["a".to_string()][..]));
+    assert_eq!((table.values.as_slice(), columns(&path, &table, &["a"]).unwrap()), (&[1.0, 3.0][..], vec![0]));
+    let labels: Vec<_> = table.unusable.iter().filter(|c| c.text).map(|c| c.name.as_str()).collect();
+    assert_eq!(labels, ["note", "empty"]);
+    for (name, parts) in [
+        ("b", &["parameters.csv", "line 3 (row 1), column b", "`?`"][..]),
+        ("note", &["line 2 (row 0), column note", "`fine`"]),
+        ("empty", &["column empty", "an empty cell"]),
+        ("c", &["line 2 (row 0), column c", "`nan`"]),
+    ] {
+        check(columns(&path, &table, &["a", name]).unwrap_err(), "K004", parts);
+    }
+    // All are meant: a column with one bad cell is a mistake, a label is not.
+    check(table.select_rows(&[1, 0]).all_columns().unwrap_err(), "K004", &["column b"]);
+    assert_eq!(read_table(csv(&folder, "note,a\nfine,1\n")).unwrap().1.all_columns().unwrap(), [0]);
 }
 
 #[test]
@@ -153,6 +174,13 @@ fn archives() {
     assert_eq!(file.time().unwrap()[5], 5.0);
     let block = file.read(&file.fields()[1], &[5], 1..8).unwrap();
     (1..8).for_each(|d| assert_eq!(block[(d - 1, 0)], value(5, d / 2, d % 2)));
+    let mut npz = NpzWriter::new_compressed(fs::File::create(&path).unwrap());
+    npz.add_array("p", &Array2::from_shape_fn((60, 400), |(s, e)| value(s, e, 0))).unwrap();
+    npz.finish().unwrap();
+    assert!(fs::metadata(&path).unwrap().len() < 60 * 400 * 8 / 2, "not compressed");
+    let file = NumpyFile::open(&path).unwrap();
+    let block = file.read(&file.fields()[0], &[59], 7..400).unwrap();
+    (7..400).for_each(|e| assert_eq!(block[(e - 7, 0)], value(59, e, 0)));
     write(5);
     check(NumpyFile::open(&path).unwrap_err(), "K008", &["no snapshots"]);
     let bytes = fs::read(&path).unwrap();

@@ -1,6 +1,7 @@
 //! Fields from coefficients against a slow, obvious loop: all shapes, all instruction sets of this CPU.
 
 use faer::{Mat, MatRef};
+use kolmo::algorithms::pod::Truncation;
 use kolmo::data::{FieldInfo, Location};
 use kolmo::linalg::reconstruction::{mul_squares, mul_vector, mul_vector_and_squares};
 use kolmo::linalg::reconstruction_batch::{mul_batch, mul_batch_and_squares, mul_squares_batch};
@@ -207,6 +208,8 @@ fn field(n: usize, r: usize) -> ReducedField {
         residual_variance: positive(n, 4),
         residual_square: 0.0,
         singular_values: vec![1.0; r],
+        projection_error: 0.0,
+        truncation: Truncation::Modes(r),
         groups: Vec::new(),
         interval_factor: 1.0,
         indicator_factor: 1.0,

@@ -348,13 +348,26 @@ fn cells_of_several_types() {
 #[test]
 fn inner_product_of_the_file() {
     let folder = TempDir::new().unwrap();
-    let path = written(&folder, |f| {
-        add(f, "inner_product/data", &[3], &[2.0, 1.0, 3.0]);
-        f.new_dataset::<i32>().shape([3]).create("inner_product/indices").unwrap().write_raw(&[0, 1, 1]).unwrap();
-        f.new_dataset::<i64>().shape([3]).create("inner_product/indptr").unwrap().write_raw(&[0, 2, 3]).unwrap();
-    });
-    let matrix = StackedFile::open(&path).unwrap().inner_product().unwrap().unwrap();
+    let read = |data: &[f64], indices: &[i32], indptr: &[i64]| {
+        let path = written(&folder, |f| {
+            add(f, "inner_product/data", &[data.len()], data);
+            let set = f.new_dataset::<i32>().shape([indices.len()]).create("inner_product/indices").unwrap();
+            set.write_raw(indices).unwrap();
+            let set = f.new_dataset::<i64>().shape([indptr.len()]).create("inner_product/indptr").unwrap();
+            set.write_raw(indptr).unwrap();
+        });
+        StackedFile::open(&path).unwrap().inner_product()
+    };
+    // Columns in any order.
+    let matrix = read(&[1.0, 2.0, 1.0, 3.0], &[1, 0, 0, 1], &[0, 2, 4]).unwrap().unwrap();
     assert_eq!((matrix.shape(), matrix.get(0, 1), matrix.get(1, 1)), ((2, 2), Some(&1.0), Some(&3.0)));
+    let full = |data: [f64; 4]| read(&data, &[0, 1, 0, 1], &[0, 2, 4]).unwrap_err();
+    check(full([2.0, 1.0, f64::NAN, 3.0]), "K004", &["train.h5, /inner_product/data, entry 2", "NaN"]);
+    check(full([2.0, 1.0, 1.5, 3.0]), "K016", &["/inner_product, row 0, column 1", "1.5 in row 1", "symmetric"]);
+    check(full([2.0, 0.0, 0.0, -3.0]), "K016", &["/inner_product, row 1, column 1", "-3 on the diagonal"]);
+    check(full([2.0, 4.0, 4.0, 3.0]), "K016", &["/inner_product, row 0, column 1", "4 between 2 and 3", "definite"]);
+    check(read(&[1.0], &[-1], &[0, 1]).unwrap_err(), "K005", &["/inner_product/indices, entry 0", "-1"]);
+    check(read(&[1.0], &[0], &[0, 2]).unwrap_err(), "K005", &["/inner_product", "1 values, 1 indices, 2 row starts"]);
     let path = written(&folder, |f| drop(add(f, "inner_product/data", &[3], &[2.0, 1.0, 3.0])));
     check(StackedFile::open(&path).unwrap().inner_product().unwrap_err(), "K005", &["/inner_product/indices"]);
 }
@@ -378,10 +391,74 @@ fn moving_points_are_a_field() {
     let file = StackedFile::open(&path).unwrap();
     let points = file.fields().last().unwrap();
     assert_eq!(points, &field("points", Location::Point, 10, 2));
-    for (found, x) in file.mesh().unwrap().points.iter().zip(&grid) {
+    assert!(file.points_move());
+    let moved = |s: usize| grid.iter().map(|x| x + value(1, s, 0)).collect::<Vec<_>>();
+    assert_eq!(file.mesh().unwrap().points, moved(0));
+    assert_eq!(file.mesh_of(5).unwrap().unwrap().points, moved(5));
+    let mean = file.mean_mesh(&[1, 2, 6]).unwrap().unwrap();
+    assert_eq!((&mean.cells, mean.dim), (&file.mesh().unwrap().cells, 2));
+    for (found, x) in mean.points.iter().zip(&grid) {
         assert!((found - x - value(1, 3, 0)).abs() < 1e-14);
     }
+    assert_eq!(file.mean_mesh(&[7]).unwrap_err().code(), "K100");
     assert_eq!(file.read(points, &[2], 0..20).unwrap()[(7, 0)], grid[7] + value(1, 2, 0));
+    // Bad points of one sample are no matter for who leaves it out.
+    drop(file);
+    let raw = hdf5::File::open_rw(&path).unwrap();
+    let spoilt = ndarray::arr3(&[[[f64::NAN]]]);
+    raw.dataset("mesh/points").unwrap().write_slice(&spoilt, (0..1, 4..5, 0..1)).unwrap();
+    // Cell 0 of sample 2 becomes a line.
+    let flat = ndarray::arr3(&[[[0.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 1.0]]]);
+    raw.dataset("mesh/points").unwrap().write_slice(&flat, (2..3, 0..4, ..)).unwrap();
+    raw.close().unwrap();
+    let file = StackedFile::open(&path).unwrap();
+    assert_eq!(file.mesh().unwrap().points, moved(1));
+    check(file.mean_mesh(&[3, 0]).unwrap_err(), "K004", &["/mesh/points, sample 0, entry 4, component 0"]);
+    check(file.mesh_of(2).unwrap_err(), "K015", &["train.h5, sample 2, cell 0", "volume of zero"]);
+    assert!(file.mean_mesh(&[1, 3, 4]).is_ok());
+}
+
+#[test]
+fn a_field_named_points_does_not_move_the_mesh() {
+    let folder = TempDir::new().unwrap();
+    let path = written(&folder, |f| {
+        f.unlink("snapshots/u").unwrap();
+        add(f, "snapshots/points", &[N_SAMPLES, 10, 2], &rows(2, N_SAMPLES, 20));
+        f.unlink("snapshots/p").unwrap();
+    });
+    let file = StackedFile::open(&path).unwrap();
+    assert!(!file.points_move() && file.mean_mesh(&[3]).unwrap().as_ref() == file.mesh());
+}
+
+#[test]
+fn fields_on_cells_with_and_without_those_of_the_boundary() {
+    let folder = TempDir::new().unwrap();
+    let change = |f: &hdf5::File| {
+        let quads = f.dataset("mesh/cells").unwrap().read_raw::<i32>().unwrap();
+        f.unlink("mesh/cells").unwrap();
+        f.new_dataset::<i32>().shape([4, 4]).create("mesh/cells/quad").unwrap().write_raw(&quads).unwrap();
+        f.new_dataset::<i32>().shape([2, 2]).create("mesh/cells/line").unwrap().write_raw(&[0, 2, 2, 4]).unwrap();
+        add(f, "snapshots/all", &[N_SAMPLES, 6], &rows(0, N_SAMPLES, 6));
+    };
+    let file = StackedFile::open(written(&folder, change)).unwrap();
+    let on_cells: Vec<_> = file.fields().iter().filter(|f| f.location == Location::Cell).collect();
+    assert_eq!(on_cells.iter().map(|f| (f.name.as_str(), f.n_entities)).collect::<Vec<_>>(), [("all", 6), ("p", 4)]);
+    let mesh = file.mesh().unwrap();
+    assert_eq!((mesh.n_cells(), mesh.n_top_cells()), (6, 4));
+    let types = |n: usize| mesh.with_cells(n).map(|m| m.cells.iter().map(|b| b.cell_type).collect::<Vec<_>>());
+    let expected = (Some(vec![CellType::Quad]), Some(vec![CellType::Line, CellType::Quad]), None);
+    assert_eq!((types(4), types(6), types(5)), expected);
+    drop(file);
+    let path = written(&folder, |f| {
+        change(f);
+        attribute(&f.dataset("snapshots/T").unwrap(), "location", "cell");
+    });
+    refused(&path, "K005", &["/snapshots/T", "10 entities", "6 cells, or 4 without the 2 of lower dimension"]);
+    let path = written(&folder, |f| {
+        change(f);
+        add(f, "snapshots/q", &[N_SAMPLES, 5], &rows(0, N_SAMPLES, 5));
+    });
+    refused(&path, "K005", &["/snapshots/q", "10 points or 6 cells, or 4 without"]);
 }
 
 #[test]

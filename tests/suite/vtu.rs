@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Name -> (attributes, bytes).
-type Arrays = BTreeMap<String, (BTreeMap<String, String>, Vec<u8>)>;
+pub type Arrays = BTreeMap<String, (BTreeMap<String, String>, Vec<u8>)>;
 
-/// The head and every array of a file with raw appended data, headers UInt64.
-fn read(path: &Path) -> (String, Arrays) {
+/// The head and every array of a file with raw appended data (headers UInt64) and field data as text.
+pub fn read(path: &Path) -> (String, Arrays) {
     let bytes = std::fs::read(path).unwrap();
     let mark = b"<AppendedData encoding=\"raw\">";
     let at = bytes.windows(mark.len()).position(|w| w == mark).unwrap();
@@ -19,13 +19,24 @@ fn read(path: &Path) -> (String, Arrays) {
     assert!(bytes.ends_with(b"\n</AppendedData>\n</VTKFile>\n"));
     let mut arrays = BTreeMap::new();
     let mut end = 0;
-    for line in head.lines().filter(|l| l.starts_with("<DataArray ")) {
+    let mut lines = head.lines();
+    while let Some(line) = lines.next() {
+        if !line.starts_with("<DataArray ") {
+            continue;
+        }
         let mut attributes = BTreeMap::new();
         let mut rest = line.trim_start_matches("<DataArray ");
         while let Some((key, tail)) = rest.split_once("=\"") {
             let (value, tail) = tail.split_once('"').unwrap();
             attributes.insert(key.trim().to_string(), value.to_string());
             rest = tail;
+        }
+        if attributes["format"] == "ascii" {
+            let numbers = lines.next().unwrap().split_whitespace().map(|t| t.parse::<f64>().unwrap());
+            let bytes = numbers.flat_map(f64::to_le_bytes).collect();
+            assert_eq!(lines.next(), Some("</DataArray>"));
+            arrays.insert(attributes["Name"].clone(), (attributes, bytes));
+            continue;
         }
         let offset: usize = attributes["offset"].parse().unwrap();
         assert_eq!(offset, end, "blocks follow each other");
@@ -38,7 +49,7 @@ fn read(path: &Path) -> (String, Arrays) {
     (head, arrays)
 }
 
-fn floats(bytes: &[u8]) -> Vec<f64> {
+pub fn floats(bytes: &[u8]) -> Vec<f64> {
     bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
@@ -64,7 +75,7 @@ fn what_is_written_is_read_back() {
     let p = [1.0, 2.0, 3.0, f64::MIN_POSITIVE, -5e300];
     let u: Vec<f64> = (0..10).map(f64::from).collect();
     let c = [0.25, 0.75];
-    let free = [1.0, 2.0, 3.0, 4.0];
+    let free = [0.1 + 0.2, 1.0 / 3.0, 5e-324, -1.7976931348623157e308];
     let arrays = [
         VtuArray { name: "p", location: Location::Point, n_components: 1, values: &p },
         VtuArray { name: "u", location: Location::Point, n_components: 2, values: &u },
@@ -85,7 +96,12 @@ fn what_is_written_is_read_back() {
     assert_eq!(floats(&found["a&lt;b &amp; &quot;c&quot;"].1), c);
     assert_eq!(floats(&found["indicator"].1), [0.125]);
     assert_eq!(floats(&found["flag"].1), [1.0]);
-    assert_eq!((found["spectrum"].0["NumberOfTuples"].as_str(), floats(&found["spectrum"].1).len()), ("2", 4));
+    assert_eq!((found["spectrum"].0["NumberOfTuples"].as_str(), floats(&found["spectrum"].1)), ("2", free.to_vec()));
+    for (name, (attributes, _)) in &found {
+        let in_field_data = ["indicator", "flag", "spectrum"].contains(&name.as_str());
+        assert_eq!(attributes["format"], if in_field_data { "ascii" } else { "appended" }, "{name}");
+        assert!(attributes.get("NumberOfComponents").is_none_or(|n| n != "1"), "{name}");
+    }
     let section = |tag: &str| {
         head.split(&format!("<{tag}>")).nth(1).unwrap().split(&format!("</{tag}>")).next().unwrap().to_string()
     };
@@ -98,6 +114,26 @@ fn what_is_written_is_read_back() {
     if let Some(keep) = std::env::var_os("KOLMO_KEEP") {
         std::fs::copy(&path, Path::new(&keep).join("out.vtu")).unwrap();
     }
+}
+
+/// A line as boundary beside the cells of the surface: an array on the surface cells only draws these.
+#[test]
+fn arrays_on_the_cells_of_the_highest_dimension() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.vtu");
+    let mut mesh = mesh();
+    mesh.cells.insert(1, CellBlock { cell_type: CellType::Line, connectivity: vec![0, 1] });
+    let all = VtuArray { name: "all", location: Location::Cell, n_components: 2, values: &[1., 2., 3., 4., 5., 6.] };
+    let top = VtuArray { name: "top", location: Location::Cell, n_components: 1, values: &[7., 8.] };
+    write_vtu(&path, &mesh, &[all], &[]).unwrap();
+    let (_, found) = read(&path);
+    assert_eq!((&found["types"].1[..], floats(&found["all"].1).len()), (&[9, 3, 5][..], 9));
+    write_vtu(&path, &mesh, &[all, top], &[]).unwrap();
+    let (head, found) = read(&path);
+    assert!(head.contains("NumberOfCells=\"2\""), "{head}");
+    assert_eq!((&found["types"].1[..], integers(&found["connectivity"].1)), (&[9, 5][..], vec![0, 1, 2, 3, 1, 4, 2]));
+    assert_eq!(floats(&found["all"].1), [1., 2., 0., 5., 6., 0.]);
+    assert_eq!(floats(&found["top"].1), [7., 8.]);
 }
 
 #[test]
