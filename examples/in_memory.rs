@@ -38,7 +38,7 @@ fn main() -> kolmo::Result<()> {
         ),
         rows: None,
     };
-    let options = Options { confidence: 0.95, ..Options::default() };
+    let options = Options::default();
     let model = pod_regression(&inputs, vec![field], &Table::default(), &options)?;
 
     // The model file holds all that a prediction needs.
@@ -50,8 +50,8 @@ fn main() -> kolmo::Result<()> {
     // Two points that training has not seen; the second lies outside its box.
     let asked = [[0.0325, 0.525], [0.07, 0.5]];
     let p = model.predict(Mat::from_fn(2, 2, |i, j| asked[i][j]).as_ref())?;
-    let u = model.fields[0].reconstruct(p.coefficients[0].as_ref());
-    let std = model.fields[0].standard_deviation(p.variances[0].as_ref());
+    let u = model.fields[0].reconstruct(p.coefficients[0].as_ref())?;
+    let std = model.fields[0].standard_deviation(p.variances[0].as_ref())?;
     let half_width = model.fields[0].interval_factor;
     let middle = N_DOFS / 2;
     for (k, [t, a]) in asked.into_iter().enumerate() {

@@ -22,8 +22,8 @@ pub struct Scores {
 pub fn scores(model: &PodRegression, x: MatRef<'_, f64>, truth: MatRef<'_, f64>, m: &CsMat<f64>) -> Result<Scores> {
     let field = &model.fields[0];
     let p = model.predict(x)?;
-    let predicted = field.reconstruct(p.coefficients[0].as_ref());
-    let width = field.standard_deviation(p.variances[0].as_ref());
+    let predicted = field.reconstruct(p.coefficients[0].as_ref())?;
+    let width = field.standard_deviation(p.variances[0].as_ref())?;
     let shift = |i: usize| field.mean.as_ref().map_or(0.0, |mean| mean[i]);
     let centred = Mat::from_fn(truth.nrows(), truth.ncols(), |i, j| truth[(i, j)] - shift(i));
     let m_centred = product(m, centred.as_ref());

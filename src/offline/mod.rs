@@ -5,11 +5,14 @@ pub mod pod_regression;
 
 use std::sync::Arc;
 
-/// Where a training tells how far it is: (what it begins, steps done, steps in all).
+/// Hears (what begins, steps done, steps in all).
+type Listener = dyn Fn(&str, usize, usize) + Send + Sync;
+
+/// Where a training tells how far it is.
 ///
 /// Called on every rank, between steps; it must not communicate.
 #[derive(Clone, Default)]
-pub struct Progress(Option<Arc<dyn Fn(&str, usize, usize) + Send + Sync>>);
+pub struct Progress(Option<Arc<Listener>>);
 
 impl Progress {
     /// Tells `f`.

@@ -28,13 +28,24 @@ pub struct FieldSnapshots {
 }
 
 /// Options of [`pod_regression`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub pod: PodOptions,
     pub regression: GpOptions,
     /// Share of entries that the intervals are to cover.
     pub confidence: f64,
     pub progress: Progress,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            pod: PodOptions::default(),
+            regression: GpOptions::default(),
+            confidence: 0.95,
+            progress: Progress::default(),
+        }
+    }
 }
 
 /// Fits POD + GP: `inputs` [n, d], each field [n_dofs, n], `scalars` [n, n_scalars].
@@ -201,10 +212,10 @@ fn reduce(
     reduced.interval_factor = factor(&scores, options.confidence)?;
 
     let mut ratios = Vec::new();
-    for s in 0..n {
+    for (s, missed) in missed_norms.iter().enumerate() {
         let (truth, predicted) = (column(c, s), column(held_out.c.as_ref(), s));
         // What all modes miss.
-        let beyond = (missed_norms[s].powi(2) - square(&truth[r..])).max(0.0);
+        let beyond = (missed.powi(2) - square(&truth[r..])).max(0.0);
         let norm = |c: &[f64]| square(c) + 2.0 * c.iter().zip(&mean_all).map(|(c, m)| c * m).sum::<f64>() + mean_square;
         let error: f64 = truth.iter().zip(&predicted).map(|(t, p)| (t - p).powi(2)).sum::<f64>() + beyond;
         let size = norm(&truth) + beyond;

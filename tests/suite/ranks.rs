@@ -73,7 +73,7 @@ fn fit(comm: Arc<dyn Communicator>, failing: Option<usize>) -> Result<PodRegress
         fields.push(FieldSnapshots { info, snapshots, inner_product: product, rows: None });
     }
     let scalars = Table::new(vec!["s".into()], (0..SAMPLES).map(|s| value(0.3, 0.4, inputs.row(s))).collect())?;
-    pod_regression(&inputs, fields, &scalars, &Options { confidence: 0.95, ..Options::default() })
+    pod_regression(&inputs, fields, &scalars, &Options::default())
 }
 
 /// Everything that a model answers, bit by bit.

@@ -205,8 +205,8 @@ fn timing(table: &mut Table, solver: &Solver, data: &DataSet, model: &PodRegress
     let evaluate = |x: &Mat<f64>| -> Result<f64> {
         let (start, field) = (Instant::now(), &model.fields[0]);
         let p = model.predict(x.as_ref())?;
-        let u = field.reconstruct(p.coefficients[0].as_ref());
-        std::hint::black_box((u, field.standard_deviation(p.variances[0].as_ref())));
+        let u = field.reconstruct(p.coefficients[0].as_ref())?;
+        std::hint::black_box((u, field.standard_deviation(p.variances[0].as_ref())?));
         Ok(start.elapsed().as_secs_f64() / x.nrows() as f64)
     };
     let (mut full, mut single, mut batch) = (Vec::new(), Vec::new(), Vec::new());
