@@ -29,6 +29,8 @@ fn model(groups: Groups, n_inputs: usize) -> PodRegression {
         residual_variance: vec![0.0],
         residual_square: 0.0,
         singular_values: vec![1.0; n_modes],
+        projection_error: 0.0,
+        truncation: kolmo::algorithms::pod::Truncation::Tolerance(0.0),
         groups,
         interval_factor: 1.0,
         indicator_factor: 1.0,

@@ -89,9 +89,10 @@ impl Pictures {
                 self.say(&format!("no picture of {name}: {reason}"));
                 continue;
             }
-            let Some(mesh) = &about.mesh else { continue };
             for (kind, place) in [("worst", worst), ("median", median)] {
                 let row = scores.samples[place];
+                let own = if samples.source.points_move() { samples.source.mesh_of(row)? } else { None };
+                let Some(mesh) = own.as_ref().or(about.mesh.as_ref()) else { continue };
                 let point = Mat::from_fn(1, x.ncols(), |_, j| x[(row, j)]);
                 let predicted = expand_field(model, &model.predict(point.as_ref())?, k, 0..1)?;
                 let truth = samples.source.read(&field.info, &[row], 0..field.info.n_dofs())?;

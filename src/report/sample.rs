@@ -7,6 +7,7 @@ use super::mesh_picture::{panels, plane};
 use crate::data::{FieldInfo, Location};
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
+use std::borrow::Cow;
 
 /// A field at one point of the parameter space; values [n_dofs] as in files, components of an entity side by side.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,8 @@ pub struct Sample<'a> {
 /// Why a field cannot be drawn; `None` if it can.
 pub fn obstacle(mesh: Option<&Mesh>, field: &FieldInfo) -> Option<String> {
     let Some(mesh) = mesh else { return Some("no mesh".into()) };
+    let drawn = carrier(mesh, field);
+    let mesh = drawn.as_ref();
     let entities = match field.location {
         Location::Free => return Some("its values belong neither to points nor to cells".into()),
         Location::Point => mesh.n_points(),
@@ -41,6 +44,12 @@ pub fn obstacle(mesh: Option<&Mesh>, field: &FieldInfo) -> Option<String> {
     }
 }
 
+/// The mesh with the cells that carry the field only.
+fn carrier<'a>(mesh: &'a Mesh, field: &FieldInfo) -> Cow<'a, Mesh> {
+    let of_cells = if field.location == Location::Cell { mesh.with_cells(field.n_entities) } else { None };
+    of_cells.unwrap_or(Cow::Borrowed(mesh))
+}
+
 /// Draws a sample: on surfaces three panels (truth, prediction, difference), on a curve truth, prediction and interval over
 /// the length. The magnitude of vectors. Errors: K100 where [`obstacle`] names a reason, or lengths differ.
 pub fn sample_picture(mesh: &Mesh, sample: &Sample<'_>) -> Result<String> {
@@ -53,6 +62,8 @@ pub fn sample_picture(mesh: &Mesh, sample: &Sample<'_>) -> Result<String> {
             return Err(Error::argument(format!("values of {}", sample.field.name), values.len(), n));
         }
     }
+    let mesh = carrier(mesh, sample.field);
+    let mesh = mesh.as_ref();
     if mesh.top_dimension() == Some(1) { curves(mesh, sample) } else { panels(mesh, sample) }
 }
 
