@@ -111,6 +111,20 @@ fn flag_constants(flags: &mut [u8], about: &Provenance, table: &Table, start: us
     }
 }
 
+/// What is told of predictions beside the file.
+#[derive(Default)]
+struct Told {
+    outside: usize,
+    largest: f64,
+}
+
+impl Told {
+    fn add(&mut self, batch: &PredictionBatch) {
+        self.outside += batch.flags.iter().filter(|f| **f != 0).count();
+        self.largest = batch.indicator.iter().copied().fold(self.largest, f64::max);
+    }
+}
+
 impl Predict {
     fn points(&self) -> Result<(Table, PathBuf)> {
         if let Some(file) = &self.parameters {
@@ -179,13 +193,13 @@ impl Predict {
         if n == 0 {
             return Err(Error::input("K008", &file, "", "no rows", "at least one point", "add a row"));
         }
-        let outside = if vtu {
+        let told = if vtu {
             self.vtu(&model, &about, &table, x.as_ref())?
         } else {
             let infos: Vec<FieldInfo> = model.fields.iter().map(|f| f.info.clone()).collect();
             let scalars: Vec<String> = model.scalars.iter().map(|s| s.name.clone()).collect();
             let mut writer = PredictionWriter::create(&self.output, about.mesh.as_ref(), &table, &infos, n, &scalars)?;
-            let mut outside = 0;
+            let mut told = Told::default();
             let steps = global.steps("predict");
             for start in (0..n).step_by(BATCH) {
                 if n > BATCH {
@@ -193,17 +207,24 @@ impl Predict {
                 }
                 let mut batch = expand(&model, x.subrows(start, BATCH.min(n - start)))?;
                 flag_constants(&mut batch.flags, &about, &table, start);
-                outside += batch.flags.iter().filter(|f| **f != 0).count();
+                told.add(&batch);
                 writer.append(&batch)?;
             }
             writer.finish()?;
             steps.tell("done", n, n);
-            outside
+            told
         };
-        global.progress(&format!("predict: {n} points, {outside} outside the training box"));
+        let largest = if n == 1 { "estimated relative error" } else { "largest estimated relative error" };
         global.result(
-            &format!("predictions: {}", self.output.display()),
-            &json!({"predictions": self.output, "n_points": n, "extrapolating": outside}),
+            &format!(
+                "predictions: {} ({n} point{}, {} outside the training box; {largest} {:.1e})",
+                self.output.display(),
+                if n == 1 { "" } else { "s" },
+                told.outside,
+                told.largest
+            ),
+            &json!({"predictions": self.output, "n_points": n, "extrapolating": told.outside,
+                "indicator_max": told.largest}),
         )
     }
 
@@ -221,7 +242,7 @@ impl Predict {
         }
     }
 
-    fn vtu(&self, model: &PodRegression, about: &Provenance, table: &Table, x: MatRef<'_, f64>) -> Result<usize> {
+    fn vtu(&self, model: &PodRegression, about: &Provenance, table: &Table, x: MatRef<'_, f64>) -> Result<Told> {
         let refuse = |found: String, expected: &str| {
             Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file")
         };
@@ -265,6 +286,8 @@ impl Predict {
         ];
         model.scalars.iter().zip(&batch.scalars).for_each(|(s, v)| field_data.push((s.name.clone(), vec![*v])));
         write_vtu(&self.output, moved.as_ref().unwrap_or(mesh), &arrays, &field_data)?;
-        Ok(usize::from(batch.flags[0]))
+        let mut told = Told::default();
+        told.add(&batch);
+        Ok(told)
     }
 }

@@ -21,6 +21,7 @@ mod ranks;
 mod rust_source;
 mod sparse_cholesky;
 mod stacked;
+mod supersonic;
 mod svg;
 mod tool;
 mod vtu;
