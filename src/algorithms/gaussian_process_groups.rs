@@ -1,6 +1,6 @@
 //! Gaussian processes of many outputs, in groups that share a correlation where that costs nothing.
 
-use crate::algorithms::gaussian_process::{GaussianProcess, GpOptions, LooResult};
+use crate::algorithms::gaussian_process::{GaussianProcess, GpOptions, LooResult, Mean};
 use crate::algorithms::hyperparameters::{Choice, Training};
 use crate::error::{Error, Result};
 use faer::{Mat, MatRef};
@@ -84,17 +84,21 @@ pub fn refit(
     options: &GpOptions,
 ) -> Result<GaussianProcess> {
     let parts = process.to_parts();
-    let fixed = GpOptions { kernel: Some(parts.kernel), mean: Some(parts.mean), ..options.clone() };
-    let training = Training::new(x, y, weights, &fixed)?;
+    let of_mean = |mean| GpOptions { kernel: Some(parts.kernel), mean: Some(mean), ..options.clone() };
+    let training = Training::new(x, y, weights, options)?;
     let all: Vec<usize> = (0..y.ncols()).collect();
     let varying = training.varying(&all);
     let mut theta: Vec<f64> = parts.length_scales.iter().map(|l| l.ln()).collect();
     theta.push(parts.noise_ratio.ln());
-    let choice = match varying.is_empty() {
-        true => None,
-        false => Some(training.choose_from(&varying, &fixed, &[theta])?),
+    if varying.is_empty() {
+        return training.finish(&all, None, &of_mean(parts.mean));
+    }
+    let fit = |mean: Mean| {
+        let choice = training.choose_from(&varying, &of_mean(mean), std::slice::from_ref(&theta))?;
+        training.finish(&all, Some(choice), &of_mean(mean))
     };
-    training.finish(&all, choice, &fixed)
+    // Fewer samples may not determine a linear mean.
+    fit(parts.mean).or_else(|e| if parts.mean == Mean::Linear { fit(Mean::Constant) } else { Err(e) })
 }
 
 /// Residuals (truth - prediction) and standard deviations of each sample, n x r, predicted by processes whose

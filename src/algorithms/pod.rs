@@ -164,7 +164,9 @@ fn decompose<'a>(y: &'a TallMatrix, m: &InnerProduct, options: &PodOptions) -> R
             let kept = count(&gram.sigma, gram.rank, options.truncation, gram.total);
             // The tail must be seen to be small, too: its noise is n eps sigma_1².
             let safe = kept == 0 || gram.sigma[kept - 1] > GRAM_FLOOR * gram.sigma[0];
-            if safe && gram.rank > 0 {
+            // Modes below the floor of this way may be there all the same.
+            let enough = !matches!(options.truncation, Truncation::Modes(k) if kept < k.min(n));
+            if safe && enough && gram.rank > 0 {
                 return Ok((Algorithm::Gram, gram));
             }
             Algorithm::Tsqr

@@ -98,7 +98,11 @@ impl RestrictedLikelihood {
             ));
         }
         let mut gram = dense::mul(h.transpose(), h.as_ref());
-        if let Err(pivot) = dense::cholesky_in_place(gram.as_mut()) {
+        let squares: Vec<f64> = (0..p).map(|i| gram[(i, i)]).collect();
+        let factorised = dense::cholesky_in_place(gram.as_mut());
+        // What round-off leaves of a dependent column may have either sign.
+        let dependent = || (0..p).find(|&i| gram[(i, i)].powi(2) <= 1e-10 * squares[i]);
+        if let Some(pivot) = factorised.err().or_else(dependent) {
             let mend = "use a constant mean, or drop dependent inputs".into();
             return Err(Error::NotPositiveDefinite { what: "Gram matrix of the trend functions".into(), pivot, mend });
         }

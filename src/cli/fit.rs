@@ -145,13 +145,17 @@ pub fn enough(study: &Study, rows: &[usize]) -> Result<()> {
 /// Fits the samples `rows` of a study.
 pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) -> Result<(PodRegression, Provenance)> {
     let start = Instant::now();
-    enough(study, rows)?;
-    let (inputs, dropped) = samples.inputs(study, rows)?;
-    let mesh = agree(global.comm().as_ref(), samples.source.mean_mesh(rows))?;
+    let comm = global.comm();
+    let prepare = || {
+        enough(study, rows)?;
+        let (inputs, dropped) = samples.inputs(study, rows)?;
+        Ok((inputs, dropped, samples.source.mean_mesh(rows)?, samples.fields(study)?))
+    };
+    let (inputs, dropped, mesh, infos) = agree(comm.as_ref(), prepare())?;
     let mut fields = Vec::new();
-    for info in samples.fields(study)? {
+    for info in infos {
         global.progress(&format!("fit: reading {} ({} x {})", info.name, info.n_dofs(), rows.len()));
-        let product = product_of(study, samples, &info, mesh.as_ref())?;
+        let product = agree(comm.as_ref(), product_of(study, samples, &info, mesh.as_ref()))?;
         fields.push(snapshots_of(samples, info, rows, product, global.comm())?);
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
@@ -183,19 +187,27 @@ impl Fit {
                 "fit anew, or update kolmo",
             ));
         }
-        let study = study_of(&self.study)?;
-        let output = self.output.clone().unwrap_or_else(|| study.model_file());
-        let beside = self.study.extension().is_none_or(|e| e != "toml").then(|| output.with_extension("toml"));
-        spare(&output, &[&study.resolve(&study.data.samples), &self.study])?;
-        if let Some(file) = &beside {
-            keep(file)?;
-        }
         let comm = global.comm();
         let first = comm.rank() == 0;
-        // A folder that is missing is told before the work, not after it.
-        agree(comm.as_ref(), if first { kolmo::io::atomic::temporary(&output).map(drop) } else { Ok(()) })?;
-        let samples = Samples::of(&study)?;
-        let (rows, _) = study.select(samples.source.n_samples())?;
+        let prepare = || {
+            let study = study_of(&self.study)?;
+            let output = self.output.clone().unwrap_or_else(|| study.model_file());
+            let beside = self.study.extension().is_none_or(|e| e != "toml").then(|| output.with_extension("toml"));
+            spare(&output, &[&study.resolve(&study.data.samples), &self.study])?;
+            if let Some(file) = &beside {
+                keep(file)?;
+            }
+            global.check_json()?;
+            if first {
+                // A folder that is missing is told before the work, not after it.
+                drop(kolmo::io::atomic::temporary(&output)?);
+            }
+            let samples = Samples::of(&study)?;
+            let (rows, _) = study.select(samples.source.n_samples())?;
+            Ok((study, output, beside, samples, rows))
+        };
+        // Files may differ between the machines of a run: an error of one rank is the error of all.
+        let (study, output, beside, samples, rows) = agree(comm.as_ref(), prepare())?;
         let (model, about) = fit(&study, &samples, &rows, global)?;
         let written = || {
             write(&output, &model, &about)?;

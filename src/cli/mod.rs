@@ -269,6 +269,14 @@ impl Global {
         Ok(())
     }
 
+    /// Refuses a file for `--json` that cannot be written, before the work.
+    pub fn check_json(&self) -> Result<()> {
+        match &self.json {
+            Some(Some(file)) if launched_rank() == 0 => kolmo::io::atomic::temporary(file).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// Hands JSON to `--json`; true if it went to standard output.
     pub fn write_json(&self, value: &serde_json::Value) -> Result<bool> {
         let text = format!("{value:#}");

@@ -101,7 +101,7 @@ pub fn expand(model: &PodRegression, x: MatRef<'_, f64>) -> Result<PredictionBat
 }
 
 /// Raises the flag of points at which an input that never varied in training has another value.
-fn flag_constants(flags: &mut [u8], about: &Provenance, table: &Table, start: usize) {
+pub fn flag_constants(flags: &mut [u8], about: &Provenance, table: &Table, start: usize) {
     for (name, value) in &about.dropped {
         if let Some(column) = table.position(name) {
             for (i, flag) in flags.iter_mut().enumerate() {
@@ -175,6 +175,9 @@ impl Predict {
         let inputs: Vec<&Path> =
             [Some(&self.model), self.parameters.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
         spare(&self.output, &inputs)?;
+        // A folder that is missing is told before the work, not after it.
+        drop(kolmo::io::atomic::temporary(&self.output)?);
+        global.check_json()?;
         let vtu = self.is_vtu()?;
         let (model, about) = load(&self.model, self.modes)?;
         let (table, file) = self.points()?;

@@ -1,11 +1,11 @@
 //! Scores of predictions against full-order solutions.
 
-use super::predict::{BATCH, expand_field};
+use super::predict::{BATCH, expand_field, flag_constants};
 use super::source::{Samples, inner_product};
 use faer::{Mat, MatRef};
 use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::Provenance;
-use kolmo::linalg::inner_product::InnerProduct;
+use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
 use kolmo::linalg::tall::{Layout, TallMatrix};
 use kolmo::online::PodRegression;
 use kolmo::report::plot::Spectrum;
@@ -151,6 +151,16 @@ impl Collected {
             )?;
             let layout = Layout::serial(field.basis.nrows());
             let basis = TallMatrix::new(layout.clone(), field.basis.clone())?;
+            if about.inner_product == "file" && orthonormality(&basis, &m) > 1e-6 {
+                return Err(Error::input(
+                    "K005",
+                    file,
+                    "/inner_product",
+                    "another inner product than that of the model",
+                    "the one that the model was fitted with",
+                    "copy /inner_product from the training data",
+                ));
+            }
             let floor = self.floors.get(&info.name).copied().unwrap_or(0.0);
             let (kc, r) = (info.n_components, field.n_modes());
             let mut s = FieldScores { name: info.name.clone(), ..FieldScores::default() };
@@ -219,7 +229,9 @@ impl Collected {
         self.samples.extend(rows);
         self.indicator.extend(p.indicator());
         self.error.extend(worst);
-        self.outside += p.flags.iter().filter(|f| **f != 0).count();
+        let mut flags = p.flags.clone();
+        flag_constants(&mut flags, about, &samples.parameters.select_rows(rows), 0);
+        self.outside += flags.iter().filter(|f| **f != 0).count();
         for (k, scalar) in model.scalars.iter().enumerate() {
             let Some(column) = samples.scalars.position(&scalar.name) else { continue };
             let ns = model.scalars.len();
@@ -236,7 +248,14 @@ impl Collected {
         Ok(())
     }
 
-    fn merge_modes(&mut self, modes: Vec<[f64; 4]>) {
+    /// Pools rows by number of modes; a model with fewer modes counts with its last row beyond them.
+    fn merge_modes(&mut self, mut modes: Vec<[f64; 4]>) {
+        let longest = modes.len().max(self.by_modes.len());
+        for rows in [&mut modes, &mut self.by_modes] {
+            if let Some(last) = rows.last().copied() {
+                rows.resize(longest, last);
+            }
+        }
         for (n, row) in modes.into_iter().enumerate() {
             match self.by_modes.get_mut(n) {
                 Some(sum) => (0..4).for_each(|a| sum[a] += row[a]),

@@ -45,6 +45,18 @@ impl Validate {
                 "leave it out, or update kolmo",
             ));
         }
+        global.check_json()?;
+        if let (Some(m), Some(_)) = (self.modes.filter(|m| *m < 1), self.folds) {
+            let expected = "a number of modes of at least 1";
+            return Err(Error::input(
+                "K009",
+                &self.file,
+                "--modes",
+                m.to_string(),
+                expected,
+                format!("choose {expected}"),
+            ));
+        }
         let mut pictures = self.plots.as_deref().map(|folder| Pictures::new(folder, global)).transpose()?;
         match (self.folds, &self.data) {
             (Some(_), Some(_)) => Err(Error::input(

@@ -334,6 +334,13 @@ impl Study {
         if let (Some(_), Some(_)) = (r.tolerance, r.modes) {
             return refuse("[reduction]", "tolerance and modes".into(), "either tolerance or modes");
         }
+        if r.algorithm == "randomized" && r.modes.is_none() {
+            return refuse(
+                "[reduction] algorithm",
+                "randomized without modes".into(),
+                "modes = N with the randomized way",
+            );
+        }
         if let Some(t) = r.tolerance.filter(|t| !(*t >= 0.0 && *t < 1.0)) {
             return refuse("[reduction] tolerance", t.to_string(), "a tolerance in [0, 1)");
         }

@@ -109,3 +109,26 @@ fn mpi_ranks_share_an_error() {
         assert_eq!(listing(folder.path()), before, "{n_ranks} ranks");
     }
 }
+
+#[test]
+fn mpi_ranks_with_different_files_end_together() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    Stacked::new(12, 4).write(folder.path(), "train.h5");
+    write_text(folder.path(), "study.toml", "[data]\nsamples = \"train.h5\"\n");
+    write_text(folder.path(), "stale.toml", "[data]\nsamples = \"missing.h5\"\n");
+    write_text(folder.path(), "few.toml", "[data]\nsamples = \"train.h5\"\nselect = \"0:2\"\n");
+    let before = listing(folder.path());
+    for (bad, code) in [("stale.toml", "K001"), ("few.toml", "K008"), ("nothing.toml", "K001")] {
+        let launcher = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism"];
+        let mut command = Command::new("timeout");
+        command.arg("60").args(launcher).args(["none", "-n", "1", KOLMO, "fit", "study.toml", "-o", "model.h5"]);
+        command.args([":", "-n", "1", KOLMO, "fit", bad, "-o", "model.h5"]).current_dir(folder.path());
+        let run = Run::of(&mut command);
+        assert_eq!(run.code, Some(2), "{bad}: {run:#?}");
+        assert!(run.line("error[").starts_with(&format!("error[{code}]: ")), "{bad}: {run:#?}");
+        assert_eq!(listing(folder.path()), before, "{bad}");
+    }
+}

@@ -72,6 +72,15 @@ fn singular_values_over_fourteen_decades() {
 }
 
 #[test]
+fn modes_across_a_gap_below_the_floor_of_the_gram_way_are_found() {
+    let sigma = [1.0, 1e-2, 1e-5, 1e-8, 1e-9, 1e-10];
+    let o = options(Algorithm::Auto, Truncation::Modes(6));
+    let found = pod(&of_spectrum(400, &sigma), &InnerProduct::Euclidean, &o).unwrap();
+    assert_eq!((found.algorithm, found.n_modes()), (Algorithm::Tsqr, 6));
+    assert!((0..6).all(|j| (found.singular_values[j] / sigma[j] - 1.0).abs() < 1e-5), "{:?}", found.singular_values);
+}
+
+#[test]
 fn the_stated_projection_error_is_the_measured_one() {
     let m = 9000;
     let products = [
