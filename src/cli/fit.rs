@@ -267,15 +267,16 @@ fn describe(outputs: &[usize], process: &GaussianProcess) -> String {
     let modes: Vec<String> = outputs.iter().map(|j| (j + 1).to_string()).collect();
     let lengths: Vec<String> = p.length_scales.iter().map(|l| format!("{l:.3}")).collect();
     let means = p.is_mean.iter().filter(|m| **m).count();
+    let mean = match p.mean {
+        Mean::Zero => "zero",
+        Mean::Constant => "constant",
+        Mean::Linear => "linear",
+    };
     format!(
-        "  modes {}: {}, {:?} mean, length scales {}, noise ratio {:.1e}, {means} answered by the mean",
+        "  modes {}: {}, {mean} mean, length scales {}, noise ratio {:.1e}, {means} answered by the mean",
         modes.join(" "),
         p.kernel.name(),
-        p.mean,
         lengths.join(" "),
         p.noise_ratio
     )
-    .replace("Constant mean", "constant mean")
-    .replace("Linear mean", "linear mean")
-    .replace("Zero mean", "zero mean")
 }

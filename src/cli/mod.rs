@@ -165,7 +165,7 @@ fn perform(cli: &Cli) -> Result<()> {
                 "kolmo",
                 "explain",
                 format!("unknown code `{code}`"),
-                "K001 to K015 or K100 to K104",
+                format!("one of: {}", CODES.iter().map(|(code, _, _)| *code).collect::<Vec<_>>().join(", ")),
                 "copy the code from the brackets of the error",
             )),
         },
