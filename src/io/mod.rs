@@ -5,6 +5,7 @@ pub(crate) mod csr;
 pub mod csv;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
+pub mod mesh_file;
 pub mod model_file;
 pub mod model_reader;
 pub mod model_writer;

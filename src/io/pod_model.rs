@@ -77,7 +77,14 @@ pub fn write(path: &Path, model: &PodRegression, about: &Provenance) -> Result<(
         let types: Vec<&str> = mesh.cells.iter().map(|b| b.cell_type.name()).collect();
         w.attr_strs("/mesh", "types", &types)?;
         for (k, block) in mesh.cells.iter().enumerate() {
-            w.u32(&format!("/mesh/cells_{k}"), &[block.n_cells(), block.cell_type.n_nodes()], &block.connectivity)?;
+            let place = format!("/mesh/cells_{k}");
+            if block.cell_type.is_ragged() {
+                let sizes: Vec<u32> = block.iter().map(|cell| cell.len() as u32).collect();
+                w.u32(&format!("{place}_sizes"), &[sizes.len()], &sizes)?;
+                w.u32(&place, &[block.connectivity.len()], &block.connectivity)?;
+            } else {
+                w.u32(&place, &[block.n_cells(), block.cell_type.n_nodes()], &block.connectivity)?;
+            }
         }
     }
     w.finish()
@@ -152,7 +159,14 @@ pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
         let mut cells = Vec::new();
         for (k, name) in r.attr_strs("/mesh", "types")?.iter().enumerate() {
             let cell_type = CellType::from_name(name).ok_or_else(|| damaged(path, "/mesh"))?;
-            cells.push(CellBlock { cell_type, connectivity: r.u32(&format!("/mesh/cells_{k}"))?.1 });
+            let connectivity = r.u32(&format!("/mesh/cells_{k}"))?.1;
+            cells.push(match cell_type.is_ragged() {
+                false => CellBlock::new(cell_type, connectivity),
+                true => {
+                    let sizes = r.u32(&format!("/mesh/cells_{k}_sizes"))?.1;
+                    CellBlock::of_sizes(cell_type, connectivity, sizes.into_iter().map(|n| n as usize))
+                }
+            });
         }
         mesh = Some(Mesh { dim: *shape.get(1).ok_or_else(|| damaged(path, "/mesh/points"))?, points, cells });
     }

@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// Attribute of the group `/mesh/cells` with the order in which its data sets number the cells (default: by name).
 const ORDER: &str = "types";
+/// Polygons and polyhedra: `/mesh/cells/<name>` holds their entries in one row, `/mesh/cells/<name>_sizes` the number of each cell.
+const SIZES: &str = "_sizes";
 
 /// Points of a file: the same for all samples, or `[n_samples, n_points, dim]` that is still to be read.
 pub(crate) enum Points {
@@ -78,7 +80,7 @@ fn read_cells(path: &Path, file: &Group, dim: usize) -> Result<Vec<CellBlock>> {
         None => group.member_names().map_err(damaged)?,
     };
     let mut blocks = Vec::new();
-    for name in names {
+    for name in names.into_iter().filter(|name| !name.ends_with(SIZES)) {
         let place = format!("/mesh/cells/{name}");
         let Some(data) = hdf::dataset(&group, &name) else {
             return Err(Error::input("K005", path, place, "no data set", "cells of one type", "write the data set"));
@@ -87,7 +89,10 @@ fn read_cells(path: &Path, file: &Group, dim: usize) -> Result<Vec<CellBlock>> {
             Some(t) => t,
             None => named_type(path, &place, &name)?,
         };
-        blocks.push(read_block(path, &data, &place, cell_type)?);
+        blocks.push(match cell_type.is_ragged() {
+            false => read_block(path, &data, &place, cell_type)?,
+            true => read_ragged(path, &group, &name, cell_type)?,
+        });
     }
     Ok(blocks)
 }
@@ -111,6 +116,26 @@ fn read_block(path: &Path, data: &Dataset, place: &str, cell_type: CellType) -> 
         let expected = format!("[n_cells, {}] for cells of type {}", cell_type.n_nodes(), cell_type.name());
         return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), expected));
     }
+    Ok(CellBlock::new(cell_type, read_numbers(path, data, place, shape[1])?))
+}
+
+/// A ring of points per polygon, a stream of faces per polyhedron.
+fn read_ragged(path: &Path, group: &Group, name: &str, cell_type: CellType) -> Result<CellBlock> {
+    let flat = |name: &str| {
+        let place = format!("/mesh/cells/{name}");
+        let data = hdf::dataset(group, name).filter(|data| data.shape().len() == 1).ok_or_else(|| {
+            let expected = format!("one row of numbers for cells of type {}", cell_type.name());
+            let mend = "write the entries of all cells in one row, and the number of each in `_sizes`";
+            Error::input("K005", path, &place, "no such data set of one dimension", expected, mend)
+        })?;
+        read_numbers(path, &data, &place, 1)
+    };
+    let (connectivity, sizes) = (flat(name)?, flat(&format!("{name}{SIZES}"))?);
+    Ok(CellBlock::of_sizes(cell_type, connectivity, sizes.into_iter().map(|n| n as usize)))
+}
+
+/// Point numbers, `width` per cell.
+fn read_numbers(path: &Path, data: &Dataset, place: &str, width: usize) -> Result<Vec<u32>> {
     let integers = match data.dtype().and_then(|t| t.to_descriptor()) {
         Ok(t) => matches!(t, hdf5::types::TypeDescriptor::Integer(_) | hdf5::types::TypeDescriptor::Unsigned(_)),
         Err(_) => false,
@@ -124,7 +149,7 @@ fn read_block(path: &Path, data: &Dataset, place: &str, cell_type: CellType) -> 
     let mut connectivity = Vec::with_capacity(numbers.len());
     for (i, &number) in numbers.iter().enumerate() {
         connectivity.push(u32::try_from(number).map_err(|_| {
-            let place = format!("{place}, cell {}", i / shape[1]);
+            let place = format!("{place}, cell {}", i / width);
             Error::input(
                 "K015",
                 path,
@@ -135,7 +160,7 @@ fn read_block(path: &Path, data: &Dataset, place: &str, cell_type: CellType) -> 
             )
         })?);
     }
-    Ok(CellBlock { cell_type, connectivity })
+    Ok(connectivity)
 }
 
 /// Writes `/mesh`. With `n_samples` the points are left to be filled: `[n_samples, n_points, dim]`.
@@ -153,7 +178,9 @@ fn write_all(file: &Group, mesh: &Mesh, n_samples: Option<usize>) -> hdf5::Resul
             points
         }
     };
-    if let [block] = &mesh.cells[..] {
+    if let [block] = &mesh.cells[..]
+        && !block.cell_type.is_ragged()
+    {
         write_block(&group, "cells", block)?;
     } else if !mesh.cells.is_empty() {
         let cells = group.create_group("cells")?;
@@ -170,6 +197,13 @@ fn write_all(file: &Group, mesh: &Mesh, n_samples: Option<usize>) -> hdf5::Resul
 }
 
 fn write_block(group: &Group, name: &str, block: &CellBlock) -> hdf5::Result<()> {
+    if block.cell_type.is_ragged() {
+        let sizes: Vec<u32> = block.iter().map(|cell| cell.len() as u32).collect();
+        hdf::create::<u32>(group, &format!("{name}{SIZES}"), &[sizes.len()])?.write_raw(&sizes)?;
+        let data = hdf::create::<u32>(group, name, &[block.connectivity.len()])?;
+        data.write_raw(&block.connectivity)?;
+        return hdf::write_attribute(&data, "cell_type", block.cell_type.name());
+    }
     let width = block.cell_type.n_nodes();
     let n_cells = block.connectivity.len().checked_div(width).unwrap_or(0);
     let data = hdf::create::<u32>(group, name, &[n_cells, width])?;

@@ -4,7 +4,7 @@
 //! dimensions, such as boundary faces in the same file, do not count). Sums run over the cells in their order, so that results do
 //! not depend on the number of threads.
 
-use super::mesh::{CellType, Mesh};
+use super::mesh::{CellBlock, CellType, Mesh};
 use super::shape_functions::ReferenceCell;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
@@ -126,6 +126,7 @@ fn assemble(mesh: &Mesh, cells: &[usize], points: &[usize], kind: Kind) -> Resul
             "ascending global point numbers",
         ));
     }
+    refuse_ragged(mesh)?;
     let parts = gather_parts(mesh, cells, points)?;
     let (indptr, indices) = pattern(&parts, n);
     let mut data = vec![0.0; indices.len()];
@@ -150,6 +151,16 @@ fn assemble(mesh: &Mesh, cells: &[usize], points: &[usize], kind: Kind) -> Resul
         }
     }
     Ok(CsMat::new((n, n), indptr, indices, data))
+}
+
+/// Polygons and polyhedra have volumes, but no shape functions.
+fn refuse_ragged(mesh: &Mesh) -> Result<()> {
+    let ragged = |b: &&CellBlock| b.cell_type.is_ragged() && b.n_cells() > 0 && mesh.is_top(b);
+    let Some(block) = mesh.cells.iter().find(ragged) else { return Ok(()) };
+    let name = block.cell_type.name();
+    let found = format!("cells of type {name}, on which point values have no shape functions");
+    let mend = "use the values on cells, or set inner_product = \"euclidean\"";
+    Err(Error::input("K015", "mesh", format!("cells of type {name}"), found, "cells with shape functions", mend))
 }
 
 fn gather_parts(mesh: &Mesh, cells: &[usize], points: &[usize]) -> Result<Vec<Part>> {

@@ -1,5 +1,6 @@
 //! Points and cells: counts, checks, volumes, centres.
 
+use super::polyhedron;
 use super::shape_functions::ReferenceCell;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
@@ -26,6 +27,10 @@ pub enum CellType {
     Wedge15,
     Hexahedron20,
     Hexahedron27,
+    /// Any number of corners, in the order of the ring.
+    Polygon,
+    /// Any number of faces, as in [`super::polyhedron`].
+    Polyhedron,
 }
 
 /// Cells of one type: `connectivity` holds n_nodes point numbers per cell.
@@ -33,6 +38,8 @@ pub enum CellType {
 pub struct CellBlock {
     pub cell_type: CellType,
     pub connectivity: Vec<u32>,
+    /// Polygons and polyhedra: where each cell ends in `connectivity`. Empty for all other types.
+    pub ends: Vec<usize>,
 }
 
 /// Points ([n_points, dim], row-major) and blocks of cells; cells are numbered through the blocks in order.
@@ -45,8 +52,8 @@ pub struct Mesh {
 
 use CellType::*;
 
-/// Type, name of meshio, nodes, corners, dimension, code of VTK.
-const CELL_TYPES: [(CellType, &str, usize, usize, usize, u8); 17] = [
+/// Type, name of meshio, nodes, corners (0 where each cell has its own number), dimension, code of VTK.
+const CELL_TYPES: [(CellType, &str, usize, usize, usize, u8); 19] = [
     (Vertex, "vertex", 1, 1, 0, 1),
     (Line, "line", 2, 2, 1, 3),
     (Triangle, "triangle", 3, 3, 2, 5),
@@ -64,6 +71,8 @@ const CELL_TYPES: [(CellType, &str, usize, usize, usize, u8); 17] = [
     (Wedge15, "wedge15", 15, 6, 3, 26),
     (Hexahedron20, "hexahedron20", 20, 8, 3, 25),
     (Hexahedron27, "hexahedron27", 27, 8, 3, 29),
+    (Polygon, "polygon", 0, 0, 2, 7),
+    (Polyhedron, "polyhedron", 0, 0, 3, 42),
 ];
 
 /// A cell whose signed volume is less than this share of its unsigned volume is folded: its nodes are in a wrong order.
@@ -90,12 +99,17 @@ impl CellType {
         CELL_TYPES.iter().find(|r| r.1 == name).map(|r| r.0)
     }
 
-    /// Number of nodes.
+    /// Number of nodes; 0 for polygons and polyhedra, of which each has its own.
     pub fn n_nodes(self) -> usize {
         self.row().2
     }
 
-    /// Number of corners; they are the first nodes.
+    /// Whether each cell has its own number of nodes.
+    pub fn is_ragged(self) -> bool {
+        self.n_nodes() == 0
+    }
+
+    /// Number of corners; they are the first nodes. 0 for polygons and polyhedra.
     pub fn n_corners(self) -> usize {
         self.row().3
     }
@@ -144,14 +158,81 @@ impl CellType {
 }
 
 impl CellBlock {
-    /// Number of cells.
-    pub fn n_cells(&self) -> usize {
-        self.connectivity.len() / self.cell_type.n_nodes()
+    /// Cells of a type with a fixed number of nodes.
+    pub fn new(cell_type: CellType, connectivity: Vec<u32>) -> Self {
+        CellBlock { cell_type, connectivity, ends: Vec::new() }
     }
 
-    /// Nodes of each cell in order.
-    pub fn iter(&self) -> std::slice::ChunksExact<'_, u32> {
-        self.connectivity.chunks_exact(self.cell_type.n_nodes())
+    /// Polygons (rings of points) or polyhedra (streams of faces); cell i ends before `connectivity[ends[i]]`.
+    pub fn ragged(cell_type: CellType, connectivity: Vec<u32>, ends: Vec<usize>) -> Self {
+        CellBlock { cell_type, connectivity, ends }
+    }
+
+    /// Polygons or polyhedra by the number of entries of each.
+    pub fn of_sizes(cell_type: CellType, connectivity: Vec<u32>, sizes: impl IntoIterator<Item = usize>) -> Self {
+        let ends = sizes.into_iter().scan(0usize, |end, n| {
+            *end = end.saturating_add(n);
+            Some(*end)
+        });
+        CellBlock { cell_type, ends: ends.collect(), connectivity }
+    }
+
+    /// Number of cells.
+    pub fn n_cells(&self) -> usize {
+        match self.cell_type.n_nodes() {
+            0 => self.ends.len(),
+            n => self.connectivity.len() / n,
+        }
+    }
+
+    /// Nodes of a cell in order; of a polyhedron its stream of faces. Empty for a cell that is not there.
+    pub fn cell(&self, i: usize) -> &[u32] {
+        let range = match self.cell_type.n_nodes() {
+            0 if i == 0 => 0..self.ends.first().copied().unwrap_or(0),
+            0 => self.ends.get(i - 1).copied().unwrap_or(0)..self.ends.get(i).copied().unwrap_or(0),
+            n => i * n..(i + 1) * n,
+        };
+        self.connectivity.get(range).unwrap_or_default()
+    }
+
+    /// The cells in order, each as [`cell`](Self::cell).
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u32]> {
+        (0..self.n_cells()).map(|i| self.cell(i))
+    }
+
+    /// What does not fit in the numbers of entries: found and expected.
+    fn misfit(&self) -> Option<(String, String)> {
+        let (n, n_nodes) = (self.connectivity.len(), self.cell_type.n_nodes());
+        if n_nodes > 0 {
+            let whole = n.is_multiple_of(n_nodes) && self.ends.is_empty();
+            return (!whole).then(|| (format!("{n} point numbers"), format!("{n_nodes} per cell")));
+        }
+        if self.ends.last().copied().unwrap_or(0) != n || !self.ends.is_sorted() {
+            return Some((
+                format!("{n} entries for {} cells", self.ends.len()),
+                "cells that end one after the other".into(),
+            ));
+        }
+        let whole = |c: &[u32]| if self.cell_type == Polygon { c.len() >= 3 } else { polyhedron::faces(c).is_some() };
+        let bad = self.iter().position(|cell| !whole(cell))?;
+        let expected = "3 points per polygon or more; polyhedra of 4 faces or more, each with its count and its points";
+        Some((format!("cell {bad} with the entries {:?}", self.cell(bad)), expected.into()))
+    }
+
+    /// Points of a cell: its nodes, of a polyhedron each of its corners once.
+    pub fn points(&self, i: usize) -> Cow<'_, [u32]> {
+        match self.cell_type {
+            Polyhedron => Cow::Owned(polyhedron::points_of(self.cell(i))),
+            _ => Cow::Borrowed(self.cell(i)),
+        }
+    }
+
+    /// Corners of a cell.
+    pub fn corners(&self, i: usize) -> Cow<'_, [u32]> {
+        match (self.points(i), self.cell_type.n_corners()) {
+            (Cow::Borrowed(nodes), n) if n > 0 => Cow::Borrowed(nodes.get(..n).unwrap_or_default()),
+            (points, _) => points,
+        }
     }
 }
 
@@ -211,25 +292,18 @@ impl Mesh {
         self.check_structure(file)?;
         let mut first = 0;
         for block in &self.cells {
-            let reference = ReferenceCell::new(block.cell_type);
-            let n_nodes = block.cell_type.n_nodes();
-            let check = |nodes: &[u32]| {
-                let x = self.coordinates(nodes);
-                let (signed, unsigned) = reference.volumes(&x, self.dim);
-                let scale = diameter(&x).powi(block.cell_type.dimension() as i32);
+            let measure = self.measure(block);
+            let check = |c: usize| {
+                let (signed, unsigned, scale) = measure(c);
                 // Round-off of a flat cell; NaN cannot come here.
                 if unsigned <= 8.0 * f64::EPSILON * scale {
                     return Some("a volume of zero".to_string());
                 }
                 (signed.abs() < FOLDED * unsigned).then(|| "a cell folded over itself".to_string())
             };
-            let bad = block
-                .connectivity
-                .par_chunks_exact(n_nodes)
-                .enumerate()
-                .find_map_first(|(c, nodes)| check(nodes).map(|w| (c, w)));
+            let bad = (0..block.n_cells()).into_par_iter().find_map_first(|c| check(c).map(|w| (c, w)));
             if let Some((c, what)) = bad {
-                let nodes = &block.connectivity[c * n_nodes..(c + 1) * n_nodes];
+                let nodes = block.points(c);
                 let place = format!("cell {} ({}, points {nodes:?})", first + c, block.cell_type.name());
                 let mend = "remove the cell, or check the order of its points (VTK order) and its cell type";
                 return Err(Error::input("K015", file, place, what, "cells of positive volume", mend));
@@ -237,6 +311,26 @@ impl Mesh {
             first += block.n_cells();
         }
         Ok(())
+    }
+
+    /// Signed and unsigned volume of a cell of a block, and the volume of a cube around it.
+    fn measure<'a>(&'a self, block: &'a CellBlock) -> impl Fn(usize) -> (f64, f64, f64) + Sync + 'a {
+        let reference = (!block.cell_type.is_ragged()).then(|| ReferenceCell::new(block.cell_type));
+        move |c| {
+            let x = self.coordinates(&block.points(c));
+            let (signed, unsigned) = match &reference {
+                Some(reference) => reference.volumes(&x, self.dim),
+                None if block.cell_type == Polygon => polyhedron::polygon_areas(&x),
+                None => {
+                    let faces = polyhedron::faces(block.cell(c)).unwrap_or_default();
+                    let faces: Vec<Vec<[f64; 3]>> = faces.into_iter().map(|f| self.coordinates(f)).collect();
+                    // Faces may be turned either way: there is no sign.
+                    let volume = polyhedron::polyhedron_volume(&faces);
+                    (volume, volume)
+                }
+            };
+            (signed, unsigned, diameter(&x).powi(block.cell_type.dimension() as i32))
+        }
     }
 
     /// The part of [`validate`](Self::validate) without which other functions would read out of range.
@@ -260,16 +354,10 @@ impl Mesh {
         let n_points = self.n_points();
         let mut first = 0;
         for block in &self.cells {
-            let (name, n_nodes) = (block.cell_type.name(), block.cell_type.n_nodes());
-            if block.connectivity.len() % n_nodes != 0 {
-                let found = format!("{} point numbers", block.connectivity.len());
-                let expected = format!("{n_nodes} per cell");
-                return refuse(
-                    format!("cells of type {name}"),
-                    found,
-                    &expected,
-                    "write whole cells, or check the cell type",
-                );
+            let name = block.cell_type.name();
+            if let Some((found, expected)) = block.misfit() {
+                let mend = "write whole cells, or check the cell type";
+                return refuse(format!("cells of type {name}"), found, &expected, mend);
             }
             if block.cell_type.dimension() > self.dim && !block.connectivity.is_empty() {
                 let found = format!("a {name} among points of dimension {}", self.dim);
@@ -280,15 +368,13 @@ impl Mesh {
                     "check the cell type",
                 );
             }
-            if let Some(i) = block.connectivity.iter().position(|&p| p as usize >= n_points) {
-                let place = format!("cell {} ({name})", first + i / n_nodes);
+            let beyond = |c: &usize| block.points(*c).iter().any(|&p| p as usize >= n_points);
+            if let Some(c) = (0..block.n_cells()).into_par_iter().find_first(beyond) {
+                let points = block.points(c);
+                let point = points.iter().find(|&&p| p as usize >= n_points).copied().unwrap_or_default();
+                let place = format!("cell {} ({name})", first + c);
                 let expected = format!("point numbers from 0 to {}", n_points as i64 - 1);
-                return refuse(
-                    place,
-                    format!("point {}", block.connectivity[i]),
-                    &expected,
-                    "cells count points from zero",
-                );
+                return refuse(place, format!("point {point}"), &expected, "cells count points from zero");
             }
             first += block.n_cells();
         }
@@ -296,14 +382,13 @@ impl Mesh {
     }
 
     /// Length, area or volume of each cell, in its own dimension (a vertex counts 1), from the integral of the absolute value of the
-    /// Jacobian: exact for straight-sided cells. Lines in 2-D and surfaces in 3-D included. Length n_cells; units of length to the
+    /// Jacobian: exact for straight-sided cells; polygons and polyhedra as in [`super::polyhedron`]. Lines in 2-D and surfaces in 3-D included. Length n_cells; units of length to the
     /// power of the cell's dimension. NaN for a cell whose points are out of range.
     pub fn cell_volumes(&self) -> Vec<f64> {
         let mut volumes = Vec::with_capacity(self.n_cells());
         for block in &self.cells {
-            let reference = ReferenceCell::new(block.cell_type);
-            let cells = block.connectivity.par_chunks_exact(block.cell_type.n_nodes());
-            volumes.par_extend(cells.map(|nodes| reference.volumes(&self.coordinates(nodes), self.dim).1));
+            let measure = self.measure(block);
+            volumes.par_extend((0..block.n_cells()).into_par_iter().map(|c| measure(c).1));
         }
         volumes
     }
@@ -312,14 +397,9 @@ impl Mesh {
     pub fn cell_centres(&self) -> Vec<f64> {
         let mut centres = Vec::with_capacity(self.n_cells() * self.dim);
         for block in &self.cells {
-            let n = block.cell_type.n_corners();
-            for nodes in block.iter() {
-                let mut sum = [0.0; 3];
-                for &p in &nodes[..n] {
-                    let x = self.point(p as usize);
-                    sum.iter_mut().zip(x).for_each(|(s, x)| *s += x);
-                }
-                centres.extend(sum.iter().take(self.dim).map(|s| s / n as f64));
+            for c in 0..block.n_cells() {
+                let centre = polyhedron::mean(&self.coordinates(&block.corners(c)));
+                centres.extend(&centre[..self.dim.min(3)]);
             }
         }
         centres

@@ -3,6 +3,7 @@
 pub mod mass_matrix;
 #[allow(clippy::module_inception)]
 pub mod mesh;
+pub mod polyhedron;
 pub mod shape_functions;
 
 pub use mesh::{CellBlock, CellType, Mesh};

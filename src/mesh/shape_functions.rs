@@ -119,6 +119,8 @@ fn evaluate(cell: CellType, xi: [f64; 3]) -> Vec<Dual> {
     let tetra = [one - r - s - t, r, s, t];
     match cell {
         Vertex => vec![one],
+        // No shape functions: cells of any number of corners are measured by mesh::polyhedron.
+        Polygon | Polyhedron => Vec::new(),
         Line => vec![linear(r, -1.0), linear(r, 1.0)],
         Line3 => [-1, 1, 0].map(|a| lagrange(r, a)).to_vec(),
         Triangle => triangle.to_vec(),
@@ -232,7 +234,7 @@ pub fn quadrature(cell: CellType) -> Vec<([f64; 3], f64)> {
     let point = vec![(0.0, 1.0)];
     // Degrees: products of shape functions, the Jacobian of the cell, and that of the collapse for simplices and pyramids.
     let axes = match cell {
-        Vertex => [point.clone(), point.clone(), point],
+        Vertex | Polygon | Polyhedron => [point.clone(), point.clone(), point],
         Line => [symmetric(2), point.clone(), point],
         Line3 => [symmetric(4), point.clone(), point],
         Triangle => [unit(2), unit(2), point],

@@ -28,13 +28,13 @@ pub(super) fn plane(mesh: &Mesh) -> Option<[usize; 2]> {
 }
 
 /// Cells of dimension 2 as polygons through their corners, with the points of the corners and the number of each cell.
-fn patches(mesh: &Mesh, axes: [usize; 2]) -> (Vec<Patch>, Vec<(usize, &[u32])>) {
+fn patches(mesh: &Mesh, axes: [usize; 2]) -> (Vec<Patch>, Vec<(usize, Vec<u32>)>) {
     let (mut drawn, mut cells) = (Vec::new(), Vec::new());
     let mut first = 0;
     for block in &mesh.cells {
         if block.cell_type.dimension() == 2 {
-            for (i, nodes) in block.iter().enumerate() {
-                let nodes = &nodes[..block.cell_type.n_corners()];
+            for i in 0..block.n_cells() {
+                let nodes = block.corners(i).into_owned();
                 let corner = |p: &u32| {
                     let x = mesh.point(*p as usize);
                     axes.map(|a| x[a])
@@ -49,7 +49,7 @@ fn patches(mesh: &Mesh, axes: [usize; 2]) -> (Vec<Patch>, Vec<(usize, &[u32])>) 
 }
 
 /// The value of each cell: its own, or the mean over its corners.
-fn on_cells(values: &[f64], location: Location, cells: &[(usize, &[u32])]) -> Vec<f64> {
+fn on_cells(values: &[f64], location: Location, cells: &[(usize, Vec<u32>)]) -> Vec<f64> {
     let mean = |nodes: &[u32]| nodes.iter().map(|p| values[*p as usize]).sum::<f64>() / nodes.len() as f64;
     cells.iter().map(|(cell, nodes)| if location == Location::Cell { values[*cell] } else { mean(nodes) }).collect()
 }

@@ -39,11 +39,7 @@ fn plate(n: usize, stretch: f64) -> Mesh {
         let (a, up) = (corner(c), n as u32 + 1);
         [a, a + 1, a + up + 1, a + up]
     };
-    Mesh {
-        dim: 2,
-        points,
-        cells: vec![CellBlock { cell_type: CellType::Quad, connectivity: cells.flat_map(nodes).collect() }],
-    }
+    Mesh { dim: 2, points, cells: vec![CellBlock::new(CellType::Quad, cells.flat_map(nodes).collect())] }
 }
 
 fn info(location: Location, n_entities: usize, n_components: usize) -> FieldInfo {
@@ -129,7 +125,7 @@ fn circle(n: usize) -> Mesh {
     }
     let ends = |k: usize| [7 * k % n, 7 * (k + 1) % n].map(|p| p as u32);
     let connectivity = (0..n).flat_map(|j| ends(3 * j % n)).collect();
-    Mesh { dim: 2, points, cells: vec![CellBlock { cell_type: CellType::Line, connectivity }] }
+    Mesh { dim: 2, points, cells: vec![CellBlock::new(CellType::Line, connectivity)] }
 }
 
 #[test]

@@ -26,7 +26,8 @@ fn form(m: &CsMat<f64>, u: &[f64], v: &[f64]) -> f64 {
 /// Mass matrices of single cells of distorted shape: against sums over a rule that is finer in each direction, positive definite.
 #[test]
 fn quadrature_suffices_for_mass_matrices() {
-    for cell in CellType::all().filter(|c| c.dimension() > 0 && c.n_nodes() == c.n_corners()) {
+    for cell in CellType::all().filter(|c| !c.is_ragged()).filter(|c| c.dimension() > 0 && c.n_nodes() == c.n_corners())
+    {
         let bend = |x: [f64; 3]| match cell {
             Hexahedron | Wedge | Pyramid => [
                 x[0] * (1.0 + 0.2 * x[1] * x[2]),
@@ -75,7 +76,7 @@ fn quadrature_suffices_for_mass_matrices() {
             }
         }
     }
-    for cell in CellType::all() {
+    for cell in CellType::all().filter(|c| !c.is_ragged()) {
         let m = dense(&mass_matrix(&one_cell(cell, cell.dimension().max(1), |x| x)).unwrap());
         let least = m.self_adjoint_eigenvalues(faer::Side::Lower).unwrap()[0];
         assert!(
@@ -144,7 +145,7 @@ fn embedded_cells() {
     let line = Mesh {
         dim: 2,
         points: vec![0.0, 0.0, 3.0, 4.0, 6.0, 8.0],
-        cells: vec![CellBlock { cell_type: Line, connectivity: vec![0, 1, 1, 2] }],
+        cells: vec![CellBlock::new(Line, vec![0, 1, 1, 2])],
     };
     assert!(line.cell_volumes().iter().all(|v| (v - 5.0).abs() < 1e-14));
     let arc = [0.0, 5.0, 10.0];
@@ -179,9 +180,9 @@ fn mixed() -> Mesh {
     let (left, right) = quads.split_at(quads.len() / 2);
     let triangles = right.chunks_exact(4).flat_map(|q| [q[0], q[1], q[2], q[0], q[2], q[3]]).collect();
     mesh.cells = vec![
-        CellBlock { cell_type: Line, connectivity: vec![0, 1, 1, 2] },
-        CellBlock { cell_type: Quad, connectivity: left.to_vec() },
-        CellBlock { cell_type: Triangle, connectivity: triangles },
+        CellBlock::new(Line, vec![0, 1, 1, 2]),
+        CellBlock::new(Quad, left.to_vec()),
+        CellBlock::new(Triangle, triangles),
     ];
     mesh
 }

@@ -30,6 +30,7 @@ fn reference_nodes(cell: CellType) -> Vec<[f64; 3]> {
     let hex_edges = [(0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7)];
     let hex_faces = [(0, 7), (1, 6), (0, 5), (2, 7), (0, 2), (4, 6), (0, 6)];
     match cell {
+        Polygon | Polyhedron => Vec::new(),
         Vertex => vec![[0.; 3]],
         Line => line,
         Line3 => with(line, &[(0, 1)]),
@@ -61,6 +62,7 @@ fn reference_nodes(cell: CellType) -> Vec<[f64; 3]> {
 
 pub fn reference_volume(cell: CellType) -> f64 {
     match cell {
+        Polygon | Polyhedron => 0.0,
         Vertex => 1.0,
         Line | Line3 | Wedge => [2.0, 2.0, 1.0][usize::from(cell == Wedge) * 2],
         Triangle | Triangle6 => 0.5,
@@ -83,7 +85,7 @@ fn to_reference(cell: CellType, x: [f64; 3]) -> [f64; 3] {
 pub fn one_cell(cell: CellType, dim: usize, map: impl Fn([f64; 3]) -> [f64; 3]) -> Mesh {
     let nodes = reference_nodes(cell);
     let points = nodes.iter().flat_map(|&x| map(x)[..dim].to_vec()).collect();
-    Mesh { dim, points, cells: vec![CellBlock { cell_type: cell, connectivity: (0..nodes.len() as u32).collect() }] }
+    Mesh { dim, points, cells: vec![CellBlock::new(cell, (0..nodes.len() as u32).collect())] }
 }
 
 /// Unit cube in n³ boxes, each cut into the given cells.
@@ -130,7 +132,7 @@ pub fn cube(n: usize, cell: CellType) -> Mesh {
             }
         }
     }
-    Mesh { dim: 3, points, cells: vec![CellBlock { cell_type: cell, connectivity }] }
+    Mesh { dim: 3, points, cells: vec![CellBlock::new(cell, connectivity)] }
 }
 
 /// Unit square in n² quads or 2 n² triangles.
@@ -152,7 +154,7 @@ pub fn square(n: usize, cell: CellType) -> Mesh {
             }
         }
     }
-    Mesh { dim: 2, points, cells: vec![CellBlock { cell_type: cell, connectivity }] }
+    Mesh { dim: 2, points, cells: vec![CellBlock::new(cell, connectivity)] }
 }
 
 #[test]
@@ -194,7 +196,7 @@ fn gauss_legendre_is_exact_to_its_degree() {
 #[test]
 fn shape_functions_are_nodal_and_sum_to_one() {
     let mut rng = StdRng::seed_from_u64(1);
-    for cell in CellType::all() {
+    for cell in CellType::all().filter(|c| !c.is_ragged()) {
         let nodes = reference_nodes(cell);
         for (a, &x) in nodes.iter().enumerate() {
             for (b, n) in shape_functions(cell, to_reference(cell, x)).iter().enumerate() {
@@ -223,7 +225,7 @@ fn shape_functions_are_nodal_and_sum_to_one() {
 /// Interpolation reproduces the coordinates everywhere and, for quadratic cells, their squares.
 #[test]
 fn shape_functions_reproduce_polynomials() {
-    for cell in CellType::all().filter(|c| *c != Vertex) {
+    for cell in CellType::all().filter(|c| *c != Vertex && !c.is_ragged()) {
         let nodes = reference_nodes(cell);
         let quadratic = cell.n_nodes() > cell.n_corners();
         for (xi, _) in quadrature(cell) {
@@ -252,7 +254,7 @@ fn volumes_are_exact() {
         - a[0][1] * (a[1][0] * a[2][2] - a[1][2] * a[2][0])
         + a[0][2] * (a[1][0] * a[2][1] - a[1][1] * a[2][0]);
     let affine = |x: [f64; 3]| std::array::from_fn(|i| 5.0 + (0..3).map(|k| a[i][k] * x[k]).sum::<f64>());
-    for cell in CellType::all() {
+    for cell in CellType::all().filter(|c| !c.is_ragged()) {
         let d = cell.dimension();
         for (dim, map_scale) in [(1, a[0][0]), (2, a[0][0] * a[1][1] - a[0][1] * a[1][0]), (3, determinant)] {
             if dim < d {
@@ -326,7 +328,7 @@ fn bad_meshes_are_refused() {
     let flat = Mesh {
         dim: 2,
         points: vec![0.1, 0.1, 0.2, 0.2, 0.3, 0.3],
-        cells: vec![CellBlock { cell_type: Triangle, connectivity: vec![0, 1, 2] }],
+        cells: vec![CellBlock::new(Triangle, vec![0, 1, 2])],
     };
     assert!(message(&flat).contains("a volume of zero"));
     // Thin but sound: a boundary layer.
@@ -348,4 +350,54 @@ fn tabulation_agrees_with_the_functions() {
         assert_eq!(cell.values[q * 6..(q + 1) * 6], shape_functions(Wedge, *xi));
         assert_eq!(cell.gradients[q * 6..(q + 1) * 6], shape_gradients(Wedge, *xi));
     }
+}
+
+/// A hexagonal prism of height 2 over a regular hexagon of radius 1, as a polyhedron; every second face is turned inside out.
+fn prism() -> Mesh {
+    let angle = |i: usize| std::f64::consts::PI * i as f64 / 3.0;
+    let ring = |z: f64| (0..6).map(move |i| [angle(i).cos(), angle(i).sin(), z]);
+    let points = ring(0.0).chain(ring(2.0)).flatten().collect();
+    let mut stream = vec![8, 6, 0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11];
+    for i in 0..6 {
+        let j = (i + 1) % 6;
+        stream.push(4);
+        stream.extend(if i % 2 == 0 { [i, j, j + 6, i + 6] } else { [i, i + 6, j + 6, j] });
+    }
+    let ends = vec![stream.len()];
+    Mesh { dim: 3, points, cells: vec![CellBlock::ragged(Polyhedron, stream, ends)] }
+}
+
+#[test]
+fn polygons_and_polyhedra_are_measured() {
+    let hexagon = 1.5 * 3.0_f64.sqrt();
+    let solid = prism();
+    solid.validate(Path::new("prism")).unwrap();
+    assert!((solid.cell_volumes()[0] - 2.0 * hexagon).abs() < 1e-14);
+    assert!(solid.cell_centres().iter().zip([0.0, 0.0, 1.0]).all(|(a, b)| (a - b).abs() < 1e-15));
+    assert_eq!(solid.cells[0].points(0).len(), 12);
+    let rings = CellBlock::ragged(Polygon, vec![0, 1, 2, 3, 4, 5, 0, 2, 4], vec![6, 9]);
+    let plane = Mesh { dim: 3, points: solid.points.clone(), cells: vec![rings] };
+    plane.validate(Path::new("rings")).unwrap();
+    let areas = plane.cell_volumes();
+    assert!((areas[0] - hexagon).abs() < 1e-14 && (areas[1] - 0.5 * hexagon).abs() < 1e-14);
+    // A point field has no mass matrix there.
+    assert!(matches!(mass_matrix(&plane), Err(Error::Input { code: "K015", .. })));
+}
+
+#[test]
+fn bad_polygons_and_polyhedra_are_refused() {
+    let refused = |cells: Vec<CellBlock>| {
+        let mesh = Mesh { cells, ..prism() };
+        matches!(mesh.validate(Path::new("mesh")), Err(Error::Input { code: "K015", .. }))
+    };
+    assert!(!refused(prism().cells));
+    assert!(refused(vec![CellBlock::ragged(Polygon, vec![0, 1, 2, 3], vec![2, 4])]), "two corners");
+    assert!(refused(vec![CellBlock::ragged(Polygon, vec![0, 1, 2, 3], vec![3])]), "entries without a cell");
+    assert!(refused(vec![CellBlock::ragged(Polygon, vec![0, 1, 99], vec![3])]), "no such point");
+    assert!(refused(vec![CellBlock::ragged(Polygon, vec![0, 1, 2, 3, 4, 5], vec![6, 3])]), "descending ends");
+    assert!(refused(vec![CellBlock::ragged(Polygon, vec![0, 2, 5, 3], vec![4])]), "folded over itself");
+    let stream = prism().cells[0].connectivity.clone();
+    let short = stream[..stream.len() - 1].to_vec();
+    assert!(refused(vec![CellBlock::ragged(Polyhedron, short.clone(), vec![short.len()])]), "a face too short");
+    assert!(refused(vec![CellBlock::ragged(Polyhedron, vec![1, 3, 0, 1, 2], vec![5])]), "one face");
 }

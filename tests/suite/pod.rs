@@ -236,7 +236,7 @@ fn grid(n: usize) -> Mesh {
             [a, b, c, a, c, d]
         })
     });
-    let cells = vec![CellBlock { cell_type: CellType::Triangle, connectivity: triangles.collect() }];
+    let cells = vec![CellBlock::new(CellType::Triangle, triangles.collect())];
     Mesh { dim: 2, points: points.collect(), cells }
 }
 

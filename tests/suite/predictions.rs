@@ -53,9 +53,9 @@ fn predictions_round_trip() {
         dim: 2,
         points,
         cells: vec![
-            CellBlock { cell_type: CellType::Triangle, connectivity: vec![6, 8, 7, 7, 8, 9] },
-            CellBlock { cell_type: CellType::Quad, connectivity: quads },
-            CellBlock { cell_type: CellType::Triangle, connectivity: vec![0, 1, 2] },
+            CellBlock::new(CellType::Triangle, vec![6, 8, 7, 7, 8, 9]),
+            CellBlock::new(CellType::Quad, quads),
+            CellBlock::new(CellType::Triangle, vec![0, 1, 2]),
         ],
     };
     let parameters = Table::new(vec!["mach".into()], (0..5).map(f64::from).collect()).unwrap();

@@ -22,7 +22,7 @@ fn mesh() -> Mesh {
     let points = (0..=N).flat_map(|j| (0..=N).flat_map(move |i| [i as f64 / N as f64, j as f64 / N as f64]));
     let quads =
         (0..N).flat_map(|j| (0..N).flat_map(move |i| [node(i, j), node(i + 1, j), node(i + 1, j + 1), node(i, j + 1)]));
-    let cells = vec![CellBlock { cell_type: CellType::Quad, connectivity: quads.collect() }];
+    let cells = vec![CellBlock::new(CellType::Quad, quads.collect())];
     Mesh { dim: 2, points: points.collect(), cells }
 }
 

@@ -62,8 +62,8 @@ fn mesh() -> Mesh {
         dim: 2,
         points: vec![0., 0., 1., 0., 1., 1., 0., 1., 2., 0.],
         cells: vec![
-            CellBlock { cell_type: CellType::Quad, connectivity: vec![0, 1, 2, 3] },
-            CellBlock { cell_type: CellType::Triangle, connectivity: vec![1, 4, 2] },
+            CellBlock::new(CellType::Quad, vec![0, 1, 2, 3]),
+            CellBlock::new(CellType::Triangle, vec![1, 4, 2]),
         ],
     }
 }
@@ -122,7 +122,7 @@ fn arrays_on_the_cells_of_the_highest_dimension() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.vtu");
     let mut mesh = mesh();
-    mesh.cells.insert(1, CellBlock { cell_type: CellType::Line, connectivity: vec![0, 1] });
+    mesh.cells.insert(1, CellBlock::new(CellType::Line, vec![0, 1]));
     let all = VtuArray { name: "all", location: Location::Cell, n_components: 2, values: &[1., 2., 3., 4., 5., 6.] };
     let top = VtuArray { name: "top", location: Location::Cell, n_components: 1, values: &[7., 8.] };
     write_vtu(&path, &mesh, &[all], &[]).unwrap();

@@ -47,7 +47,7 @@ impl Solver {
             boundary.extend([[node(j, 0), node(j + 1, 0)], [node(j, n), node(j + 1, n)]]);
             boundary.extend([[node(0, j), node(0, j + 1)], [node(n, j), node(n, j + 1)]]);
         }
-        let mesh = Mesh { dim: 2, points, cells: vec![CellBlock { cell_type: CellType::Triangle, connectivity }] };
+        let mesh = Mesh { dim: 2, points, cells: vec![CellBlock::new(CellType::Triangle, connectivity)] };
         let one = Problem { conductivity: &|_| 1.0, source: &|_| 0.0, transfer: &|_| 1.0, outside: &|_| 0.0 };
         let (matrix, _) = assemble(&mesh, &boundary, &one);
         Ok(Solver { factor: SparseCholesky::new(&from_nalgebra(matrix))?, mesh, boundary })

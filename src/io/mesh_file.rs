@@ -1,0 +1,162 @@
+//! What all mesh formats have in common: states of a mesh with named arrays, read on demand.
+
+use crate::data::{FieldInfo, Location};
+use crate::error::{Error, Result};
+use crate::mesh::Mesh;
+use std::fmt::Debug;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// How a file stores the numbers of an array. In memory all are float64, which holds integers up to 2^53 exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Number {
+    Float32,
+    Float64,
+    /// Tags and numbers of entities: no field to learn, unless a study names it.
+    Integer,
+}
+
+/// An array on the points or cells of a mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrayInfo {
+    pub field: FieldInfo,
+    pub number: Number,
+}
+
+impl ArrayInfo {
+    /// A scalar where `n_components` is 1, else a vector.
+    pub fn new(name: &str, location: Location, n_entities: usize, n_components: usize, number: Number) -> Self {
+        let vector = n_components > 1;
+        ArrayInfo { field: FieldInfo { name: name.into(), location, n_entities, n_components, vector }, number }
+    }
+}
+
+/// An array to be written: `values` holds [n_entities, n_components], row-major. One on `Location::Free` belongs to no entity.
+#[derive(Debug, Clone, Copy)]
+pub struct MeshArray<'a> {
+    pub name: &'a str,
+    pub location: Location,
+    pub n_components: usize,
+    /// How the file stores the values.
+    pub number: Number,
+    pub values: &'a [f64],
+}
+
+/// A named set of cells, as gmsh's physical groups are: cells with the value `tag` in the integer array `array`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagName {
+    pub name: String,
+    pub array: String,
+    pub dimension: usize,
+    pub tag: i64,
+}
+
+/// A file (or case) of a mesh format: one state, or the steps of a series.
+///
+/// What is small is held, everything else is read on demand; no file stays open between calls, so thousands of them fit beside
+/// each other. Arrays of the same name on points and on cells are told apart by `_cells` behind the name of the latter.
+/// Readers know the mesh as it is in the file: not validated beyond [`Mesh::check_structure`].
+pub trait MeshFile: Send + Sync + Debug {
+    /// The file or folder, for messages.
+    fn path(&self) -> &Path;
+    /// Name of the format, for messages and `info`.
+    fn format(&self) -> &'static str;
+    /// Number of states: 1, or the steps of a series.
+    fn n_states(&self) -> usize {
+        1
+    }
+    /// Time of each state, where the file tells it.
+    fn times(&self) -> Option<&[f64]> {
+        None
+    }
+    /// Whether all states have the mesh of the first.
+    fn mesh_is_shared(&self) -> bool {
+        true
+    }
+    /// The mesh of a state. Errors: K003 truncated or damaged, K004 points that are not finite, K015 cells out of range.
+    fn mesh(&self, state: usize) -> Result<Mesh>;
+    /// The arrays of a state in the order of the file.
+    fn arrays(&self, state: usize) -> Result<Vec<ArrayInfo>>;
+    /// The values of an array, [n_entities, n_components] row-major: points in the order of the mesh, cells in the order of its
+    /// blocks. Not checked for finite numbers. Errors: K003 truncated or damaged.
+    fn read(&self, state: usize, array: &ArrayInfo) -> Result<Vec<f64>>;
+    /// Arrays that belong to no entity, such as parameters. Text is left out.
+    fn field_data(&self, _state: usize) -> Result<Vec<(String, Vec<f64>)>> {
+        Ok(Vec::new())
+    }
+    /// Names of tags.
+    fn tag_names(&self) -> &[TagName] {
+        &[]
+    }
+}
+
+/// Refuses a state that a file does not have.
+pub(crate) fn check_state(file: &dyn MeshFile, state: usize) -> Result<()> {
+    if state < file.n_states() {
+        return Ok(());
+    }
+    Err(Error::argument(format!("state of {}", file.path().display()), state, format!("below {}", file.n_states())))
+}
+
+/// A file that is read in pieces, each checked against its length before memory is asked for. It is opened for each piece.
+#[derive(Debug, Clone)]
+pub(crate) struct Bytes {
+    pub path: PathBuf,
+    pub len: u64,
+}
+
+impl Bytes {
+    /// Errors: K001 missing or not readable, K002 a folder, K003 empty.
+    pub fn of(path: &Path) -> Result<Bytes> {
+        let meta = std::fs::metadata(path).map_err(|e| cannot_read(path, &e))?;
+        if meta.is_dir() {
+            return Err(Error::input("K002", path, "", "a folder", "a file", "name a file in it"));
+        }
+        if meta.len() == 0 {
+            return Err(Error::input("K003", path, "", "an empty file", "a mesh file", "copy or write the file again"));
+        }
+        Ok(Bytes { path: path.into(), len: meta.len() })
+    }
+
+    /// `n` bytes from `offset` on. Errors: K001, K003 where the file ends before them, naming `place`.
+    pub fn read(&self, place: &str, offset: u64, n: u64) -> Result<Vec<u8>> {
+        if offset.checked_add(n).is_none_or(|end| end > self.len) {
+            let found = format!("the end of the file at byte {}", self.len);
+            let expected = format!("{n} bytes from byte {offset} on");
+            return Err(Error::input("K003", &self.path, place, found, expected, "copy or write the file again"));
+        }
+        let mut bytes = vec![0; n as usize];
+        let file = File::open(&self.path).map_err(|e| cannot_read(&self.path, &e))?;
+        file.read_exact_at(&mut bytes, offset).map_err(|e| match e.kind() {
+            ErrorKind::UnexpectedEof => {
+                let mend = "wait until the program that writes it has ended, or copy the file again";
+                Error::input("K003", &self.path, place, "a file that has become shorter", "a whole file", mend)
+            }
+            _ => cannot_read(&self.path, &e),
+        })?;
+        Ok(bytes)
+    }
+
+    /// The whole file.
+    pub fn read_all(&self) -> Result<Vec<u8>> {
+        self.read("", 0, self.len)
+    }
+}
+
+/// K001 with the reason of the operating system.
+pub(crate) fn cannot_read(path: &Path, e: &std::io::Error) -> Error {
+    let found = if e.kind() == ErrorKind::NotFound { "no such file".to_string() } else { e.to_string() };
+    Error::input("K001", path, "", found, "a readable file", "check the path and its permissions")
+}
+
+/// K003 at a place in a file.
+pub(crate) fn damaged(
+    path: &Path,
+    place: impl Into<String>,
+    found: impl Into<String>,
+    expected: impl Into<String>,
+) -> Error {
+    Error::input("K003", path, place, found, expected, "copy or write the file again")
+}
