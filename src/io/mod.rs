@@ -10,11 +10,14 @@ pub mod model_file;
 pub mod model_reader;
 pub mod model_writer;
 pub mod numpy;
+pub mod open_mesh;
 pub mod pod_model;
 pub mod predictions;
 pub mod stacked;
 pub(crate) mod stacked_mesh;
 pub mod vtu;
+
+pub use open_mesh::open_mesh;
 
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};

@@ -1,5 +1,6 @@
 //! Points, cells, shape functions, mass matrices.
 
+pub mod correspondence;
 pub mod mass_matrix;
 #[allow(clippy::module_inception)]
 pub mod mesh;
