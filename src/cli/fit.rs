@@ -1,6 +1,6 @@
 //! `kolmo fit`.
 
-use super::source::{Samples, inner_product};
+use super::source::{Samples, inner_product, tables_beside};
 use super::{Global, spare};
 use clap::Args;
 use faer::Mat;
@@ -11,7 +11,9 @@ use kolmo::comm::{Communicator, agree};
 use kolmo::data::FieldInfo;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
+use kolmo::io::open_mesh::MeshFormat;
 use kolmo::io::pod_model::{Provenance, write};
+use kolmo::io::sample_files::{contents, is_pattern};
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix};
@@ -26,7 +28,7 @@ use std::time::Instant;
 
 #[derive(Args)]
 pub struct Fit {
-    /// A study in TOML, or a stacked HDF5 file (all defaults)
+    /// A study in TOML; or with all defaults a folder of result files with parameters.csv, or a stacked HDF5 file
     study: PathBuf,
     /// The model file, relative to the current folder
     #[arg(short, long)]
@@ -37,14 +39,26 @@ pub struct Fit {
     append: Option<PathBuf>,
 }
 
-/// The study in a file, or the study with all defaults for a data file.
-pub fn study_of(path: &Path) -> Result<Study> {
-    let data = path.is_dir()
-        || path
-            .extension()
-            .and_then(|e| e.to_str())
-            .is_some_and(|e| ["h5", "hdf5", "npy", "npz"].contains(&e.to_lowercase().as_str()));
-    if data { Study::for_samples(path) } else { Study::read(path) }
+/// The study in a file; for samples without one the study with all defaults, which is at home at `home` (default: beside them).
+pub fn study_of(path: &Path, home: Option<&Path>) -> Result<Study> {
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+    let array = ["h5", "hdf5", "npy", "npz"].contains(&ending.as_str());
+    let mesh = path.is_dir() || is_pattern(path) || MeshFormat::of(path).is_some();
+    if array || mesh { study_for(path, home) } else { Study::read(path) }
+}
+
+/// The study with all defaults for samples, see [`study_of`].
+pub fn study_for(path: &Path, home: Option<&Path>) -> Result<Study> {
+    // Of `.` too the name is wanted; what is missing is told when it is read.
+    let place = if path.is_dir() { path.canonicalize().unwrap_or_else(|_| path.into()) } else { path.into() };
+    let beside = match (path.is_dir() || MeshFormat::of(path).is_some(), is_pattern(path)) {
+        (_, true) => PathBuf::from("samples.toml"),
+        (true, _) if path.is_dir() => PathBuf::from(format!("{}.toml", place.display())),
+        _ => place.with_extension("toml"),
+    };
+    let samples = if path.is_dir() { contents(path)?.samples } else { path.to_path_buf() };
+    let (parameters, scalars) = tables_beside(path)?;
+    Study::for_samples(home.unwrap_or(&beside), &samples, parameters.as_deref(), scalars.as_deref())
 }
 
 /// Options of the algorithms from a study.
@@ -190,7 +204,8 @@ impl Fit {
         let comm = global.comm();
         let first = comm.rank() == 0;
         let prepare = || {
-            let study = study_of(&self.study)?;
+            let home = self.output.as_ref().map(|o| o.with_extension("toml"));
+            let study = study_of(&self.study, home.as_deref())?;
             let output = self.output.clone().unwrap_or_else(|| study.model_file());
             let beside = self.study.extension().is_none_or(|e| e != "toml").then(|| output.with_extension("toml"));
             spare(&output, &[&study.resolve(&study.data.samples), &self.study])?;

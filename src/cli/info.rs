@@ -80,7 +80,8 @@ fn of_data(file: &Path) -> Result<(Vec<String>, Value)> {
     let (data, product) = source::open(file)?;
     let mut lines = vec![format!("samples: {}", data.n_samples())];
     let mut value = json!({"kind": "data", "n_samples": data.n_samples(), "mesh": null, "parameters": [], "scalars": [],
-        "time": data.time().is_some(), "inner_product": product.is_some(), "fields": {}});
+        "tags": [], "remarks": data.remarks(), "time": data.time().is_some(), "inner_product": product.is_some(), "fields": {}});
+    lines.extend(data.remarks());
     if let Some(mesh) = data.mesh() {
         let (points, cells, dim) = (mesh.n_points(), mesh.n_cells(), mesh.dim);
         lines.push(format!("mesh: {points} points, {cells} cells, {dim}-D"));
@@ -95,6 +96,10 @@ fn of_data(file: &Path) -> Result<(Vec<String>, Value)> {
     if let Some([first, .., last]) = data.time() {
         lines.push(format!("time: {first} to {last}"));
     }
+    for f in data.tags() {
+        lines.push(format!("tag array {}: {} {} values", f.name, f.n_entities, f.location.name()));
+    }
+    value["tags"] = json!(data.tags().iter().map(|f| f.name.as_str()).collect::<Vec<_>>());
     for f in data.fields() {
         let location = f.location.name();
         lines.push(format!("field {}: {} {location} values x {}", f.name, f.n_entities, f.n_components));

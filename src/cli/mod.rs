@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 pub mod check;
+pub mod convert;
 pub mod demo;
 pub mod doctor;
 pub mod fit;
@@ -61,6 +62,8 @@ enum Verb {
     Validate(validate::Validate),
     /// What a data set, a study or a model file holds. Example: kolmo info model.h5
     Info { file: PathBuf },
+    /// Changes the layout of samples. Example: kolmo convert results/ train.h5
+    Convert(convert::Convert),
     /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
     Check { file: PathBuf },
     /// Cause and mend of an error. Example: kolmo explain K004
@@ -74,7 +77,7 @@ enum Verb {
 }
 
 /// Verbs of later versions.
-const LATER: &[&str] = &["convert", "plan", "sample", "export"];
+const LATER: &[&str] = &["plan", "sample", "export"];
 
 /// Runs the command line; returns the exit code.
 pub fn run() -> i32 {
@@ -85,7 +88,7 @@ pub fn run() -> i32 {
             "kolmo",
             first.clone(),
             "a verb that has not arrived",
-            "fit, predict, validate, info, check, explain, demo, doctor or completions",
+            "fit, predict, validate, info, convert, check, explain, demo, doctor or completions",
             "update kolmo",
         )));
     }
@@ -145,6 +148,7 @@ fn perform(cli: &Cli) -> Result<()> {
         Verb::Fit(args) => args.run(&cli.global),
         Verb::Predict(args) => args.run(&cli.global),
         Verb::Validate(args) => args.run(&cli.global),
+        Verb::Convert(args) => args.run(&cli.global),
         Verb::Info { file } => info::run(file, &cli.global),
         Verb::Check { file } => check::run(file, &cli.global),
         Verb::Demo { folder } => demo::run(folder.as_deref(), &cli.global),

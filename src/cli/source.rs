@@ -6,13 +6,17 @@ use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
 use kolmo::io::csv::read_table;
+use kolmo::io::mesh_samples::MeshSamples;
 use kolmo::io::numpy::NumpyFile;
+use kolmo::io::open_mesh::MeshFormat;
+use kolmo::io::sample_files::{contents, is_pattern};
 use kolmo::io::stacked::StackedFile;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::mesh::Mesh;
 use kolmo::mesh::mass_matrix::{expand_components, mass_matrix};
 use std::cmp::Ordering;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 /// Samples with their parameters and scalars joined.
 pub struct Samples {
@@ -25,19 +29,16 @@ pub struct Samples {
 /// Samples, and the inner product beside them, where there is one.
 type Opened = (Box<dyn SnapshotSource>, Option<sprs::CsMat<f64>>);
 
-/// Opens a file of samples by its kind.
+/// Opens samples by their kind: mesh files (a folder, a pattern, one file), .npy and .npz, else stacked HDF5.
 pub fn open(path: &Path) -> Result<Opened> {
-    let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-    if path.is_dir() {
-        return Err(Error::input(
-            "K014",
-            path,
-            "",
-            "a folder",
-            "a stacked HDF5 file, .npy or .npz",
-            "stack the samples into one file, or update kolmo",
-        ));
+    if is_pattern(path) || MeshFormat::of(path).is_some() {
+        return Ok((Box::new(MeshSamples::open(path)?), None));
     }
+    if path.is_dir() {
+        let samples = contents(path)?.samples;
+        return if samples.is_dir() { Ok((Box::new(MeshSamples::open(&samples)?), None)) } else { open(&samples) };
+    }
+    let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     if kind == "npy" || kind == "npz" {
         return Ok((Box::new(NumpyFile::open(path)?), None));
     }
@@ -46,30 +47,62 @@ pub fn open(path: &Path) -> Result<Opened> {
     Ok((Box::new(file), product))
 }
 
+/// The tables that lie with mesh files: parameters and scalars, where there are any.
+pub fn tables_beside(samples: &Path) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
+    if samples.is_dir() {
+        let found = contents(samples)?;
+        return Ok((found.parameters, found.scalars));
+    }
+    if !is_pattern(samples) && MeshFormat::of(samples).is_none() {
+        return Ok((None, None));
+    }
+    let folders: Vec<&Path> = samples.ancestors().skip(1).take(2).filter(|p| !is_pattern(p)).collect();
+    let find = |name: &str| folders.iter().map(|f| f.join(name)).find(|p| p.is_file());
+    Ok((find("parameters.csv"), find("scalars.csv")))
+}
+
 /// Keys that number samples.
 fn numbers_of(keys: &[String]) -> Option<Vec<usize>> {
     keys.iter().map(|k| k.trim().parse().ok()).collect()
 }
 
-/// The table beside the samples, one row per sample; joined by the column `sample` where that numbers them.
-fn joined(study: &Study, file: Option<&Path>, inside: Option<&Table>, n: usize, what: &str) -> Result<Table> {
-    let Some(file) = file else { return Ok(inside.cloned().unwrap_or_default()) };
-    let file = study.resolve(file);
-    let (keys, table) = read_table(&file)?;
-    if let Some(order) = keys.as_deref().and_then(numbers_of) {
-        let row_of = |i: usize| order.iter().position(|k| *k == i);
-        if let Some(i) = (0..n).find(|i| row_of(*i).is_none()) {
-            let mend = "add the row, or leave out the column `sample` to count rows";
-            return Err(Error::input(
-                "K007",
-                &file,
-                what,
-                format!("no row for sample {i}"),
-                "one row per sample",
-                mend,
-            ));
+/// The row of a table for each sample: by name (with or without ending); numbers stand for the digits at the end of the names
+/// where these differ, else for the samples in their order.
+fn rows_by_key(keys: &[String], source: &dyn SnapshotSource) -> Vec<Option<usize>> {
+    let plain = |k: &str| k.trim().to_string();
+    if let Some(names) = source.keys() {
+        let table: HashMap<String, usize> = keys.iter().enumerate().rev().map(|(i, k)| (plain(k), i)).collect();
+        let bare = |k: &String| Path::new(k.trim()).file_stem().map(|s| s.to_string_lossy().into_owned());
+        let stems: HashMap<String, usize> =
+            keys.iter().enumerate().rev().filter_map(|(i, k)| Some((bare(k)?, i))).collect();
+        let named: Vec<Option<usize>> = names.iter().map(|n| table.get(n).or_else(|| stems.get(n)).copied()).collect();
+        if named.iter().any(Option::is_some) || numbers_of(keys).is_none() {
+            return named;
         }
-        return Ok(table.select_rows(&(0..n).filter_map(row_of).collect::<Vec<_>>()));
+        let digits = |n: &String| n[n.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].parse().ok();
+        let ends: Option<Vec<usize>> = names.iter().map(digits).collect();
+        if let (Some(ends), Some(numbers)) = (ends, numbers_of(keys)) {
+            return ends.iter().map(|e| numbers.iter().position(|n| n == e)).collect();
+        }
+    }
+    let numbers = numbers_of(keys).unwrap_or_default();
+    (0..source.n_samples()).map(|i| numbers.iter().position(|n| *n == i)).collect()
+}
+
+/// The table beside the samples, one row per sample; joined by the column `sample` where there is one.
+pub fn table_of(file: Option<&Path>, inside: Option<&Table>, source: &dyn SnapshotSource, what: &str) -> Result<Table> {
+    let Some(file) = file else { return Ok(inside.cloned().unwrap_or_default()) };
+    let (keys, table) = read_table(file)?;
+    let n = source.n_samples();
+    if let Some(keys) = keys.as_deref().filter(|keys| source.keys().is_some() || numbers_of(keys).is_some()) {
+        let rows = rows_by_key(keys, source);
+        if let Some(i) = rows.iter().position(Option::is_none) {
+            let name = source.keys().and_then(|k| k.get(i)).cloned().unwrap_or_else(|| i.to_string());
+            let mend = "add the row, or leave out the column `sample` to count rows";
+            let found = format!("no row for sample {name}");
+            return Err(Error::input("K007", file, what, found, "one row per sample", mend));
+        }
+        return Ok(table.select_rows(&rows.into_iter().flatten().collect::<Vec<_>>()));
     }
     let rows = table.n_rows();
     let (code, found, mend) = match rows.cmp(&n) {
@@ -79,7 +112,7 @@ fn joined(study: &Study, file: Option<&Path>, inside: Option<&Table>, n: usize, 
             ("K005", format!("{rows} rows; row {n} belongs to no sample"), "remove the rows without a sample")
         }
     };
-    Err(Error::input(code, &file, what, found, format!("{n} rows, one per sample"), mend))
+    Err(Error::input(code, file, what, found, format!("{n} rows, one per sample"), mend))
 }
 
 impl Samples {
@@ -97,7 +130,10 @@ impl Samples {
     pub fn in_file(study: &Study, file: &Path, parameters: Option<&Path>, scalars: Option<&Path>) -> Result<Samples> {
         let (source, file_product) = open(file)?;
         let n = source.n_samples();
-        let mut table = joined(study, parameters, source.parameters(), n, "parameters")?;
+        let beside = tables_beside(file)?;
+        let named = |path: Option<&Path>, beside: Option<PathBuf>| path.map(|p| study.resolve(p)).or(beside);
+        let (parameters, scalars) = (named(parameters, beside.0), named(scalars, beside.1));
+        let mut table = table_of(parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
         if let Some(time) = source.time().filter(|_| table.position("time").is_none()) {
             let rows: Vec<f64> = (0..n)
                 .flat_map(|i| {
@@ -107,7 +143,7 @@ impl Samples {
             table.names.push("time".into());
             table.values = rows;
         }
-        let scalars = joined(study, scalars, source.scalars(), n, "scalars")?;
+        let scalars = table_of(scalars.as_deref(), source.scalars(), source.as_ref(), "scalars")?;
         scalars.all_columns()?;
         let known: Vec<&str> = table.names.iter().map(String::as_str).collect();
         if let Some(name) = study.described.iter().find(|name| !known.contains(&name.as_str())) {
@@ -146,10 +182,11 @@ impl Samples {
     pub fn fields(&self, study: &Study) -> Result<Vec<FieldInfo>> {
         let all = self.source.fields();
         let Some(names) = &study.data.fields else { return Ok(all.to_vec()) };
-        let known: Vec<&str> = all.iter().map(|f| f.name.as_str()).collect();
+        let known: Vec<&str> = all.iter().chain(self.source.tags()).map(|f| f.name.as_str()).collect();
         let points = all.last().filter(|f| self.source.points_move() && !names.contains(&f.name));
         let named = names.iter().map(|n| {
             all.iter()
+                .chain(self.source.tags())
                 .find(|f| &f.name == n)
                 .cloned()
                 .ok_or_else(|| unknown_name(&study.file, "[data] fields", "field", n, &known))

@@ -1,6 +1,6 @@
 //! `kolmo validate`.
 
-use super::fit::{fit, study_of};
+use super::fit::{fit, study_for, study_of};
 use super::pictures::Pictures;
 use super::predict::{inputs_from, load};
 use super::scores::Collected;
@@ -89,7 +89,7 @@ impl Validate {
     }
 
     fn cross(&self, k: usize, global: &Global) -> Result<(Collected, serde_json::Value)> {
-        let study = study_of(&self.file)?;
+        let study = study_of(&self.file, None)?;
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
         if k < 2 || k > rows.len() {
@@ -129,7 +129,7 @@ impl Validate {
     fn against(&self, data: &Path, pictures: Option<&mut Pictures>, global: &Global) -> Result<()> {
         let (model, about) = load(&self.file, self.modes)?;
         let by_study = data.extension().is_some_and(|e| e == "toml");
-        let study = if by_study { Study::read(data)? } else { Study::for_samples(data)? };
+        let study = if by_study { Study::read(data)? } else { study_for(data, None)? };
         let samples = Samples::of(&study)?;
         let (train, held_out) = study.select(samples.source.n_samples())?;
         let rows = if by_study && !held_out.is_empty() { held_out } else { train };

@@ -225,11 +225,36 @@ impl Study {
         Ok(study)
     }
 
-    /// The study with all defaults for a data file.
-    pub fn for_samples(samples: &Path) -> Result<Study> {
-        let name = samples.file_name().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let text = format!("[data]\nsamples = {}\n", toml::Value::String(name));
-        Study::parse(&text, &samples.with_extension("toml"))
+    /// The study with all defaults for samples without a study, as it is written to `file`.
+    ///
+    /// Paths are relative to the folder of `file` where they lie in it, absolute otherwise.
+    pub fn for_samples(
+        file: &Path,
+        samples: &Path,
+        parameters: Option<&Path>,
+        scalars: Option<&Path>,
+    ) -> Result<Study> {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let home = absolute(file).parent().map(Path::to_path_buf).unwrap_or_default();
+        let shown = |path: &Path| {
+            let path = absolute(path);
+            let inside = path.strip_prefix(&home).ok().filter(|p| !p.as_os_str().is_empty());
+            toml::Value::String(inside.unwrap_or(&path).to_string_lossy().into_owned()).to_string()
+        };
+        let mut text = format!("[data]\nsamples = {}\n", shown(samples));
+        for (key, path) in [("parameters", parameters), ("scalars", scalars)] {
+            text.extend(path.map(|path| format!("{key} = {}\n", shown(path))));
+        }
+        let (r, g) = (Reduction::default(), Regression::default());
+        text += &format!(
+            "\n[reduction]\nmethod = \"{}\"\ntolerance = {DEFAULT_TOLERANCE:e}\ncenter = {}\ninner_product = \"{}\"\nalgorithm = \"{}\"\n",
+            r.method, r.center, r.inner_product, r.algorithm
+        );
+        text += &format!(
+            "\n[regression]\nkernel = \"{}\"\nmean = \"{}\"\nrestarts = {}\nseed = {}\nconfidence = {}\n",
+            g.kernel, g.mean, g.restarts, g.seed, g.confidence
+        );
+        Study::parse(&text, file)
     }
 
     /// A path of the study, seen from the current folder.

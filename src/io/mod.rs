@@ -6,6 +6,7 @@ pub mod csv;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
 pub mod mesh_file;
+pub mod mesh_samples;
 pub mod model_file;
 pub mod model_reader;
 pub mod model_writer;
@@ -13,14 +14,20 @@ pub mod numpy;
 pub mod open_mesh;
 pub mod pod_model;
 pub mod predictions;
+pub mod pvd;
+pub mod sample_files;
+pub mod sample_writer;
 pub mod stacked;
 pub(crate) mod stacked_mesh;
+pub mod stacked_writer;
 pub mod vtu;
+pub mod xdmf_writer;
 
 pub use open_mesh::open_mesh;
 
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
+use crate::io::mesh_file::{ArrayInfo, Number};
 use crate::mesh::Mesh;
 use faer::Mat;
 use std::fmt::Debug;
@@ -33,8 +40,20 @@ pub trait SnapshotSource: Send + Sync + Debug {
     fn path(&self) -> &Path;
     /// Number of samples.
     fn n_samples(&self) -> usize;
+    /// Names of the samples, where they have other names than their numbers.
+    fn names(&self) -> Option<&[String]> {
+        None
+    }
+    /// The name under which tables know each sample: all states of a series have that of its file.
+    fn keys(&self) -> Option<&[String]> {
+        None
+    }
     /// The fields, in the order of the file.
     fn fields(&self) -> &[FieldInfo];
+    /// Arrays of integers: tags, which are fields only where a study names them.
+    fn tags(&self) -> &[FieldInfo] {
+        &[]
+    }
     /// Parameters [n_samples, n_parameters], where the file holds them.
     fn parameters(&self) -> Option<&Table>;
     /// Scalar outputs [n_samples, n_scalars], where the file holds them.
@@ -53,9 +72,37 @@ pub trait SnapshotSource: Send + Sync + Debug {
     fn mesh_of(&self, sample: usize) -> Result<Option<Mesh>> {
         self.mean_mesh(&[sample])
     }
+    /// What else is worth knowing before the work, a line each: format, samples with other meshes or numbers, unreadable ones.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// How the file stores a field.
+    fn number(&self, _field: &FieldInfo) -> Number {
+        Number::Float64
+    }
+    /// One sample with all its arrays, points that move as its mesh. Refuses nothing but what cannot be read.
+    fn state(&self, sample: usize) -> Result<SampleState> {
+        let moving = if self.points_move() { self.fields().last() } else { None };
+        let mut state = SampleState { mesh: self.mesh_of(sample)?, ..SampleState::default() };
+        for field in self.fields().iter().filter(|f| Some(*f) != moving) {
+            let values = self.read(field, &[sample], 0..field.n_dofs())?;
+            let info = ArrayInfo { field: field.clone(), number: self.number(field) };
+            state.arrays.push((info, values.col_iter().flat_map(|c| c.iter().copied().collect::<Vec<_>>()).collect()));
+        }
+        Ok(state)
+    }
     /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample
     /// and entry.
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>>;
+}
+
+/// One sample as its file holds it, with its own mesh and numbers.
+#[derive(Debug, Clone, Default)]
+pub struct SampleState {
+    pub mesh: Option<Mesh>,
+    pub arrays: Vec<(ArrayInfo, Vec<f64>)>,
+    /// Arrays that belong to no entity.
+    pub field_data: Vec<(String, Vec<f64>)>,
 }
 
 /// Refuses samples and entries that a field does not have.

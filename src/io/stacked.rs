@@ -2,11 +2,13 @@
 
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
+use crate::io::mesh_file::Number;
 use crate::io::stacked_mesh::{Points, read_mesh};
 use crate::io::{SnapshotSource, csr, hdf, hyperslab};
 use crate::mesh::Mesh;
 use faer::Mat;
 use hdf5::Dataset;
+use hdf5::types::{FloatSize, TypeDescriptor};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -163,6 +165,15 @@ impl SnapshotSource for StackedFile {
 
     fn points_move(&self) -> bool {
         self.points_move
+    }
+
+    fn number(&self, field: &FieldInfo) -> Number {
+        let data = self.position(field).map(|i| &self.data[i]);
+        match data.and_then(|d| d.dtype().and_then(|t| t.to_descriptor()).ok()) {
+            Some(TypeDescriptor::Float(FloatSize::U4)) => Number::Float32,
+            Some(TypeDescriptor::Integer(_) | TypeDescriptor::Unsigned(_)) => Number::Integer,
+            _ => Number::Float64,
+        }
     }
 
     fn mean_mesh(&self, samples: &[usize]) -> Result<Option<Mesh>> {

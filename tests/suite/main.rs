@@ -10,6 +10,7 @@ mod layouts;
 mod linalg;
 mod mass_matrix;
 mod mesh;
+mod mesh_samples;
 mod model_file;
 mod mpi_ranks;
 mod numpy_csv;

@@ -1,0 +1,146 @@
+//! `kolmo convert`.
+
+use super::source::{Samples, open, table_of, tables_beside};
+use super::{Global, spare};
+use clap::Args;
+use kolmo::data::study::{Study, bytes};
+use kolmo::data::{FieldInfo, Location, Table};
+use kolmo::error::{Error, Result};
+use kolmo::io::SnapshotSource;
+use kolmo::io::mesh_file::MeshArray;
+use kolmo::io::sample_writer::{ENDINGS, SampleWriter};
+use kolmo::io::stacked_writer::{Tables, write_stacked};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Bytes of snapshots in memory at once where no study says it.
+const MEMORY: f64 = 1e9;
+
+#[derive(Args)]
+pub struct Convert {
+    /// Samples: a stacked HDF5 file, a mesh file, a folder or pattern of them, .npy or .npz, or a study (its samples and fields)
+    input: PathBuf,
+    /// .h5 (stacked), .vtu (one sample), .pvd or .xdmf (a series), or a folder (a .vtu per sample, with the tables)
+    output: PathBuf,
+}
+
+/// What is converted.
+struct Input {
+    source: Box<dyn SnapshotSource>,
+    rows: Vec<usize>,
+    /// Those that a study names; all otherwise, tags too.
+    fields: Option<Vec<FieldInfo>>,
+    parameters: Table,
+    scalars: Table,
+    memory: f64,
+}
+
+impl Input {
+    fn of(path: &Path) -> Result<Input> {
+        if path.extension().is_some_and(|e| e == "toml") {
+            let study = Study::read(path)?;
+            let samples = Samples::of(&study)?;
+            let (rows, _) = study.select(samples.source.n_samples())?;
+            let fields = study.data.fields.is_some().then(|| samples.fields(&study)).transpose()?;
+            let memory = study.reduction.memory.as_deref().and_then(bytes).unwrap_or(MEMORY);
+            let (parameters, scalars) = (samples.parameters, samples.scalars);
+            return Ok(Input { source: samples.source, rows, fields, parameters, scalars, memory });
+        }
+        let (source, _) = open(path)?;
+        let (parameters, scalars) = tables_beside(path)?;
+        let parameters = table_of(parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
+        let scalars = table_of(scalars.as_deref(), source.scalars(), source.as_ref(), "scalars")?;
+        let rows = (0..source.n_samples()).collect();
+        Ok(Input { source, rows, fields: None, parameters, scalars, memory: MEMORY })
+    }
+
+    fn name(&self, row: usize) -> String {
+        match self.source.names().and_then(|names| names.get(row)) {
+            Some(name) => name.clone(),
+            None => format!("sample_{row:0width$}", width = (self.source.n_samples() - 1).to_string().len()),
+        }
+    }
+
+    fn wanted(&self, name: &str) -> bool {
+        self.fields.as_ref().is_none_or(|fields| fields.iter().any(|f| f.name == name))
+    }
+}
+
+impl Convert {
+    /// Reads and writes, sample by sample.
+    pub fn run(&self, global: &Global) -> Result<()> {
+        spare(&self.output, &[&self.input])?;
+        global.check_json()?;
+        let input = Input::of(&self.input)?;
+        let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let folder = self.output.is_dir();
+        match ending.as_deref() {
+            Some("h5" | "hdf5") if !folder => self.stacked(&input, global)?,
+            Some("vtu" | "pvd" | "xdmf") | None => self.meshes(&input, global)?,
+            _ if folder => self.meshes(&input, global)?,
+            Some(other) => {
+                let expected = format!(".h5, {ENDINGS}");
+                let found = format!("the ending .{other}");
+                return Err(Error::input("K009", &self.output, "", found, expected, "choose one of these names"));
+            }
+        }
+        let n = input.rows.len();
+        let text = format!("{}: {n} sample{}", self.output.display(), if n == 1 { "" } else { "s" });
+        global.result(&text, &json!({"output": self.output, "n_samples": n}))
+    }
+
+    fn stacked(&self, input: &Input, global: &Global) -> Result<()> {
+        let source = input.source.as_ref();
+        let fields: Vec<FieldInfo> = match &input.fields {
+            Some(fields) => fields.clone(),
+            None => source.fields().iter().chain(source.tags()).cloned().collect(),
+        };
+        let (parameters, scalars) = (input.parameters.select_rows(&input.rows), input.scalars.select_rows(&input.rows));
+        let time: Option<Vec<f64>> = source.time().map(|time| input.rows.iter().map(|i| time[*i]).collect());
+        let tables = Tables { parameters: Some(&parameters), scalars: Some(&scalars), time: time.as_deref() };
+        let steps = global.steps("convert");
+        let n = input.rows.len();
+        let tell = |name: &str, done: usize| steps.tell(&format!("{name}: {done} of {n}"), 0, 1);
+        write_stacked(&self.output, source, &input.rows, &fields, tables, input.memory, &tell)?;
+        steps.tell("done", 1, 1);
+        Ok(())
+    }
+
+    fn meshes(&self, input: &Input, global: &Global) -> Result<()> {
+        let n = input.rows.len();
+        if input.source.mesh().is_none() {
+            let mend = "choose an .h5 file, or add the mesh to the samples";
+            return Err(Error::input("K009", &self.output, "", "samples without a mesh", "samples with a mesh", mend));
+        }
+        let mut writer = SampleWriter::create(&self.output, n)?;
+        let steps = global.steps("convert");
+        for (i, &row) in input.rows.iter().enumerate() {
+            steps.tell("samples", i, n);
+            let state = input.source.state(row)?;
+            let Some(mesh) = &state.mesh else { continue };
+            let on_mesh = state.arrays.iter().filter(|(a, _)| a.field.location != Location::Free);
+            let arrays: Vec<MeshArray<'_>> = on_mesh
+                .filter(|(a, _)| input.wanted(&a.field.name))
+                .map(|(a, values)| MeshArray {
+                    name: &a.field.name,
+                    location: a.field.location,
+                    n_components: a.field.n_components,
+                    number: a.number,
+                    values,
+                })
+                .collect();
+            let mut field_data = state.field_data.clone();
+            for (j, name) in input.parameters.names.iter().enumerate() {
+                if !field_data.iter().any(|(n, _)| n == name) {
+                    field_data.push((name.clone(), vec![input.parameters.row(row)[j]]));
+                }
+            }
+            let time = input.source.time().and_then(|t| t.get(row)).copied();
+            writer.append(&input.name(row), time, mesh, &arrays, &field_data)?;
+        }
+        writer
+            .finish(Some(&input.parameters.select_rows(&input.rows)), Some(&input.scalars.select_rows(&input.rows)))?;
+        steps.tell("done", n, n);
+        Ok(())
+    }
+}

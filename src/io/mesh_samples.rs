@@ -1,0 +1,361 @@
+//! Samples that are mesh files: one file per sample, or the states of a series.
+
+use crate::data::{FieldInfo, Location, Table};
+use crate::error::{Error, Result};
+use crate::io::mesh_file::{ArrayInfo, MeshFile, Number};
+use crate::io::open_mesh;
+use crate::io::sample_files::{SampleFile, sample_files};
+use crate::io::stacked::POINTS;
+use crate::io::{SampleState, SnapshotSource};
+use crate::mesh::Mesh;
+use crate::mesh::correspondence::{Correspondence, Renumbering, correspondence};
+use faer::Mat;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Field data that are no parameters.
+const RESERVED: [&str; 6] = ["indicator", "flag", "timevalue", "time", "cycle", "step"];
+
+/// Mesh files as samples. Meshes are compared with the first on opening; arrays are read when asked for.
+#[derive(Debug)]
+pub struct MeshSamples {
+    path: PathBuf,
+    samples: Vec<Sample>,
+    names: Vec<String>,
+    keys: Vec<String>,
+    mesh: Mesh,
+    points_move: bool,
+    fields: Vec<FieldInfo>,
+    tags: Vec<FieldInfo>,
+    /// Fields in single precision.
+    single: Vec<String>,
+    parameters: Option<Table>,
+    time: Option<Vec<f64>>,
+}
+
+/// A state of a file; or why it cannot be read, which matters only where it is used.
+#[derive(Debug)]
+struct Sample {
+    file: std::result::Result<Arc<dyn MeshFile>, Error>,
+    state: usize,
+    relation: Arc<Correspondence>,
+}
+
+impl MeshSamples {
+    /// Opens the files of a folder, those that match a pattern, or one file.
+    ///
+    /// Fields are the arrays of the first sample that can be read, without integers, which are tags. A sample that cannot be
+    /// read, or whose mesh is another one, is an error where it is used. Errors: those of [`sample_files`], and that of the
+    /// first sample where none can be read. Cost: the meshes are read once, in parallel; memory for one mesh per thread.
+    pub fn open(path: &Path) -> Result<Self> {
+        let files = sample_files(path)?;
+        let opened: Vec<_> = files.par_iter().map(|f| open_mesh(&f.path).map(Arc::from)).collect();
+        let (mut samples, mut names, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for (SampleFile { key, .. }, file) in files.iter().zip(opened) {
+            let file: std::result::Result<Arc<dyn MeshFile>, Error> = file;
+            let n_states = file.as_ref().map_or(1, |f| f.n_states());
+            for state in 0..n_states {
+                names.push(if n_states == 1 { key.clone() } else { format!("{key}[{state}]") });
+                keys.push(key.clone());
+                samples.push(Sample { file: file.clone(), state, relation: Arc::new(Correspondence::Same) });
+            }
+        }
+        let usable = |s: &Sample| s.file().and_then(|f| Ok((f.mesh(s.state)?, f.arrays(s.state)?)));
+        let mut found = samples.iter().map(usable);
+        let first = found.find(|r| r.is_ok());
+        let (mesh, arrays) = match (first, samples.first()) {
+            (Some(first), _) => first?,
+            (None, Some(sample)) => usable(sample)?,
+            (None, None) => {
+                let mend = "name the folder that holds the result files";
+                return Err(Error::input("K008", path, "", "no states", "at least one sample", mend));
+            }
+        };
+        relate(&mut samples, &mesh);
+        let points_move = samples.iter().any(|s| *s.relation == Correspondence::Moved);
+        let of_kind = |integer: bool| {
+            let chosen = arrays.iter().filter(|a| (a.number == Number::Integer) == integer);
+            chosen.map(|a| a.field.clone()).collect::<Vec<_>>()
+        };
+        let (mut fields, tags) = (of_kind(false), of_kind(true));
+        let single = arrays.iter().filter(|a| a.number == Number::Float32).map(|a| a.field.name.clone()).collect();
+        if points_move {
+            if fields.iter().any(|f| f.name == POINTS) {
+                let mend = "give the array another name";
+                let found = "an array `points` beside points that move";
+                return Err(Error::input("K006", path, "", found, "one of the two", mend));
+            }
+            let (n_entities, n_components) = (mesh.n_points(), mesh.dim);
+            let (name, location) = (POINTS.to_string(), Location::Point);
+            fields.push(FieldInfo { name, location, n_entities, n_components, vector: true });
+        }
+        let time: Option<Vec<f64>> = samples.iter().map(Sample::time).collect();
+        let parameters = parameters(&samples)?;
+        Ok(MeshSamples {
+            path: path.into(),
+            samples,
+            names,
+            keys,
+            mesh,
+            points_move,
+            fields,
+            tags,
+            single,
+            parameters,
+            time,
+        })
+    }
+
+    /// The array of a sample that belongs to a field. Errors: K006 no such array, K005 of another size.
+    fn array(&self, sample: usize, field: &FieldInfo) -> Result<(&dyn MeshFile, ArrayInfo)> {
+        let file = self.samples[sample].file()?;
+        let place = format!("sample {}, array {}", self.names[sample], field.name);
+        let arrays = file.arrays(self.samples[sample].state)?;
+        let Some(array) = arrays.iter().find(|a| a.field.name == field.name) else {
+            let known: Vec<&str> = arrays.iter().map(|a| a.field.name.as_str()).collect();
+            let expected = format!("the arrays of the first sample; there are {}", known.join(", "));
+            let mend = "write the array, name other `fields`, or leave the sample out with `select`";
+            return Err(Error::input("K006", file.path(), place, "no such array", expected, mend));
+        };
+        let shape = |f: &FieldInfo| format!("{} values on {}s x {}", f.n_entities, f.location.name(), f.n_components);
+        if shape(&array.field) != shape(field) {
+            let mend = "write the array with this shape, or leave the sample out with `select`";
+            let expected = format!("{}, as in the first sample", shape(field));
+            return Err(Error::input("K005", file.path(), place, shape(&array.field), expected, mend));
+        }
+        Ok((file, array.clone()))
+    }
+
+    /// Values of a field in the order of the first mesh.
+    fn column(&self, field: &FieldInfo, s: usize) -> Result<Vec<f64>> {
+        let sample = &self.samples[s];
+        self.check(s)?;
+        let order = |r: &Renumbering| match field.location {
+            Location::Point => r.points.clone(),
+            _ if field.n_entities == r.cells.len() => r.cells.clone(),
+            _ => r.top_cells.clone(),
+        };
+        let values = if self.points_move && field.name == POINTS {
+            sample.file()?.mesh(sample.state)?.points
+        } else {
+            let (file, array) = self.array(s, field)?;
+            file.read(sample.state, &array)?
+        };
+        if values.len() != field.n_dofs() {
+            return Err(Error::argument(format!("values of {}", field.name), values.len(), field.n_dofs()));
+        }
+        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+            let k = field.n_components.max(1);
+            let (entity, name) = (i / k, &self.names[s]);
+            let place =
+                format!("sample {name}, {}, {} {entity}, component {}", field.name, field.location.name(), i % k);
+            let mend = "mend the sample, or leave it out with `select`";
+            let path = sample.file()?.path();
+            return Err(Error::input("K004", path, place, values[i].to_string(), "a finite number", mend));
+        }
+        Ok(match &*sample.relation {
+            Correspondence::Renumbered(r) => Renumbering::gather(&order(r), &values, field.n_components),
+            _ => values,
+        })
+    }
+
+    /// Refuses a sample that cannot be read, and one with another mesh (K017).
+    fn check(&self, s: usize) -> Result<()> {
+        let sample = &self.samples[s];
+        let file = sample.file()?;
+        let Correspondence::Different(reason) = &*sample.relation else { return Ok(()) };
+        let first = &self.names[self.samples.iter().position(|s| s.file.is_ok()).unwrap_or(0)];
+        let mend = "leave the sample out with `select`, or write all samples on one mesh";
+        let place = format!("sample {}", self.names[s]);
+        Err(Error::input("K017", file.path(), place, reason, format!("the mesh of sample {first}"), mend))
+    }
+}
+
+impl Sample {
+    fn file(&self) -> Result<&dyn MeshFile> {
+        self.file.as_deref().map_err(Error::clone)
+    }
+
+    fn time(&self) -> Option<f64> {
+        self.file.as_ref().ok()?.times()?.get(self.state).copied()
+    }
+}
+
+/// Compares the mesh of each sample with the first one.
+fn relate(samples: &mut [Sample], first: &Mesh) {
+    let relation = |s: &Sample| match s.file().and_then(|f| f.mesh(s.state)) {
+        Ok(mesh) => Ok(Arc::new(correspondence(first, &mesh))),
+        Err(e) => Err(e),
+    };
+    let again = |s: &Sample| s.state > 0 && s.file.as_ref().is_ok_and(|f| f.mesh_is_shared());
+    let found: Vec<Option<Result<Arc<Correspondence>>>> =
+        samples.par_iter().map(|s| (!again(s)).then(|| relation(s))).collect();
+    let mut last = Ok(Arc::new(Correspondence::Same));
+    for (sample, found) in samples.iter_mut().zip(found) {
+        last = found.unwrap_or(last);
+        match &last {
+            Ok(relation) => sample.relation = relation.clone(),
+            Err(e) => sample.file = Err(e.clone()),
+        }
+    }
+}
+
+/// Field data of one value that all samples have, as parameters.
+fn parameters(samples: &[Sample]) -> Result<Option<Table>> {
+    let of = |s: &Sample| s.file().and_then(|f| f.field_data(s.state)).unwrap_or_default();
+    let all: Vec<Vec<(String, Vec<f64>)>> =
+        samples.par_iter().map(|s| of(s).into_iter().filter(|(_, v)| v.len() == 1).collect()).collect();
+    let readable = || all.iter().zip(samples).filter(|(_, s)| s.file.is_ok()).map(|(data, _)| data);
+    let Some(first) = readable().next() else { return Ok(None) };
+    let everywhere = |name: &String| readable().all(|data| data.iter().any(|(n, _)| n == name));
+    let names: Vec<String> = first.iter().map(|(n, _)| n.clone()).collect();
+    let usable = |n: &String| !RESERVED.contains(&n.to_lowercase().as_str()) && everywhere(n);
+    let names: Vec<String> = names.into_iter().filter(usable).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let value = |data: &[(String, Vec<f64>)], name: &String| {
+        // A sample that cannot be read is refused where it is used; its row is never asked for.
+        data.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.first().copied()).unwrap_or(0.0)
+    };
+    let values = all.iter().flat_map(|data| names.iter().map(|n| value(data, n))).collect();
+    Table::new(names, values).map(Some)
+}
+
+impl SnapshotSource for MeshSamples {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn n_samples(&self) -> usize {
+        self.samples.len()
+    }
+
+    fn names(&self) -> Option<&[String]> {
+        Some(&self.names)
+    }
+
+    fn keys(&self) -> Option<&[String]> {
+        Some(&self.keys)
+    }
+
+    fn fields(&self) -> &[FieldInfo] {
+        &self.fields
+    }
+
+    fn tags(&self) -> &[FieldInfo] {
+        &self.tags
+    }
+
+    fn parameters(&self) -> Option<&Table> {
+        self.parameters.as_ref()
+    }
+
+    fn scalars(&self) -> Option<&Table> {
+        None
+    }
+
+    fn time(&self) -> Option<&[f64]> {
+        self.time.as_deref()
+    }
+
+    fn mesh(&self) -> Option<&Mesh> {
+        Some(&self.mesh)
+    }
+
+    fn points_move(&self) -> bool {
+        self.points_move
+    }
+
+    fn mean_mesh(&self, samples: &[usize]) -> Result<Option<Mesh>> {
+        let n = self.n_samples();
+        if let Some(s) = samples.iter().find(|s| **s >= n) {
+            return Err(Error::argument("sample", s, format!("below {n}")));
+        }
+        samples.iter().try_for_each(|s| self.check(*s))?;
+        let mut mesh = self.mesh.clone();
+        if self.points_move {
+            let field = self.fields.last().cloned().filter(|f| f.name == POINTS);
+            let Some(field) = field else { return Ok(None) };
+            mesh.points = vec![0.0; field.n_dofs()];
+            for block in samples.chunks(64) {
+                let columns = self.read(&field, block, 0..field.n_dofs())?;
+                for j in 0..block.len() {
+                    mesh.points.iter_mut().zip(columns.col_as_slice(j)).for_each(|(s, v)| *s += v);
+                }
+            }
+            mesh.points.iter_mut().for_each(|x| *x /= samples.len().max(1) as f64);
+        }
+        let whose = match samples {
+            [s] => format!("sample {}", self.names[*s]),
+            _ if self.points_move => format!("mean points of {} samples", samples.len()),
+            _ => "the mesh of the samples".into(),
+        };
+        mesh.validate(&self.path).map_err(|e| e.inside(&whose))?;
+        Ok(Some(mesh))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let first = self.samples.iter().find_map(|s| s.file().ok());
+        let mut remarks = vec![format!("format: {}", first.map_or("unknown", |f| f.format()))];
+        for tag in first.into_iter().flat_map(|f| f.tag_names()) {
+            remarks.push(format!("tag {}: {} = {}, dimension {}", tag.name, tag.array, tag.tag, tag.dimension));
+        }
+        let mut count = |what: &str, found: &mut dyn Iterator<Item = (usize, String)>| {
+            if let Some((s, reason)) = found.next() {
+                let n = 1 + found.count();
+                let name = &self.names[s];
+                remarks.push(format!("{n} sample{} {what} (sample {name}{reason})", if n == 1 { "" } else { "s" }));
+            }
+        };
+        let related = |wanted: fn(&Correspondence) -> Option<String>| {
+            self.samples.iter().enumerate().filter_map(move |(i, s)| wanted(&s.relation).map(|reason| (i, reason)))
+        };
+        let errors = self.samples.iter().enumerate().filter_map(|(i, s)| Some((i, format!(": {}", s.file().err()?))));
+        count("that cannot be read", &mut errors.into_iter());
+        count(
+            "on other meshes than the first",
+            &mut related(|r| if let Correspondence::Different(why) = r { Some(format!(": {why}")) } else { None }),
+        );
+        count(
+            "with other numbers of points and cells, matched to the first",
+            &mut related(|r| matches!(r, Correspondence::Renumbered(_)).then(String::new)),
+        );
+        count(
+            "with other points on the same cells",
+            &mut related(|r| matches!(r, Correspondence::Moved).then(String::new)),
+        );
+        remarks
+    }
+
+    fn number(&self, field: &FieldInfo) -> Number {
+        match self.tags.iter().any(|f| f.name == field.name) {
+            true => Number::Integer,
+            false if self.single.contains(&field.name) => Number::Float32,
+            false => Number::Float64,
+        }
+    }
+
+    fn state(&self, sample: usize) -> Result<SampleState> {
+        let sample = &self.samples[sample];
+        let (file, state) = (sample.file()?, sample.state);
+        let read = |a: ArrayInfo| Ok((a.clone(), file.read(state, &a)?));
+        let arrays = file.arrays(state)?.into_iter().map(read).collect::<Result<_>>()?;
+        Ok(SampleState { mesh: Some(file.mesh(state)?), arrays, field_data: file.field_data(state)? })
+    }
+
+    /// In the order and with the numbers of the first mesh.
+    fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>> {
+        super::check_range(field, self.n_samples(), samples, &dofs)?;
+        let mut block = Mat::zeros(dofs.len(), samples.len());
+        let columns: Vec<_> = block.col_iter_mut().zip(samples).collect();
+        columns.into_par_iter().try_for_each(|(column, s)| {
+            let values = self.column(field, *s)?;
+            column.iter_mut().zip(&values[dofs.clone()]).for_each(|(to, from)| *to = *from);
+            Ok::<(), Error>(())
+        })?;
+        Ok(block)
+    }
+}
