@@ -79,7 +79,7 @@ impl Convert {
             Some("vtu" | "pvd" | "xdmf") | None => self.meshes(&input, global)?,
             _ if folder => self.meshes(&input, global)?,
             Some(other) => {
-                let expected = format!(".h5, {ENDINGS}");
+                let expected = ENDINGS;
                 let found = format!("the ending .{other}");
                 return Err(Error::input("K009", &self.output, "", found, expected, "choose one of these names"));
             }

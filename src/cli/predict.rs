@@ -6,11 +6,13 @@ use faer::{Mat, MatRef};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::csv::read_table;
+use kolmo::io::mesh_file::{MeshArray, Number};
 use kolmo::io::pod_model::{Provenance, read};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
-use kolmo::io::vtu::{VtuArray, write_vtu};
+use kolmo::io::sample_writer::SampleWriter;
 use kolmo::linalg::dense;
 use kolmo::mesh::Mesh;
+use kolmo::offline::Progress;
 use kolmo::online::{PodRegression, Prediction};
 use serde_json::json;
 use std::ops::Range;
@@ -28,7 +30,7 @@ pub struct Predict {
     /// One point: name=value,name=value
     #[arg(long)]
     at: Option<String>,
-    /// Stacked HDF5 (.h5), or VTK (.vtu) for one point
+    /// Stacked HDF5 (.h5); .vtu for one point; .pvd or .xdmf for a series; or a folder (with / at the end) for a .vtu per point
     #[arg(short, long)]
     output: PathBuf,
     /// Use the leading modes only
@@ -126,9 +128,10 @@ impl Told {
 }
 
 impl Predict {
-    fn points(&self) -> Result<(Table, PathBuf)> {
+    fn points(&self) -> Result<Points> {
         if let Some(file) = &self.parameters {
-            return Ok((read_table(file)?.1, file.clone()));
+            let (names, table) = read_table(file)?;
+            return Ok(Points { table, names, file: file.clone() });
         }
         let file = PathBuf::from("--at");
         let Some(at) = &self.at else {
@@ -167,7 +170,7 @@ impl Predict {
             names.push(name.to_string());
             values.push(value);
         }
-        Ok((Table::new(names, values)?, file))
+        Ok(Points { table: Table::new(names, values)?, names: None, file })
     }
 
     /// Reads, evaluates, writes.
@@ -176,32 +179,35 @@ impl Predict {
             [Some(&self.model), self.parameters.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
         spare(&self.output, &inputs)?;
         // A folder that is missing is told before the work, not after it.
-        drop(kolmo::io::atomic::temporary(&self.output)?);
+        let stacked = self.is_stacked();
+        if stacked || self.output.extension().is_some() && !self.output.is_dir() {
+            drop(kolmo::io::atomic::temporary(&self.output)?);
+        }
         global.check_json()?;
-        let vtu = self.is_vtu()?;
         let (model, about) = load(&self.model, self.modes)?;
-        let (table, file) = self.points()?;
+        let points = self.points()?;
+        let Points { table, file, .. } = &points;
         if self.at.is_some() {
             let known: Vec<&str> =
                 model.inputs.names.iter().chain(about.dropped.iter().map(|(n, _)| n)).map(String::as_str).collect();
             if let Some(name) = table.names.iter().find(|n| !known.contains(&n.as_str())) {
-                return Err(kolmo::data::study::unknown_name(&file, name, "input", name, &known));
+                return Err(kolmo::data::study::unknown_name(file, name, "input", name, &known));
             }
         }
-        let x = inputs_from(&table, &model, &file)?;
+        let x = inputs_from(table, &model, file)?;
         if let Some(reason) = about.dropped.iter().find_map(|(name, _)| table.reason(name)) {
             return Err(reason.clone());
         }
         let n = x.nrows();
         if n == 0 {
-            return Err(Error::input("K008", &file, "", "no rows", "at least one point", "add a row"));
+            return Err(Error::input("K008", file, "", "no rows", "at least one point", "add a row"));
         }
-        let told = if vtu {
-            self.vtu(&model, &about, &table, x.as_ref())?
+        let told = if !stacked {
+            self.meshes(&model, &about, &points, x.as_ref(), &global.steps("predict"))?
         } else {
             let infos: Vec<FieldInfo> = model.fields.iter().map(|f| f.info.clone()).collect();
             let scalars: Vec<String> = model.scalars.iter().map(|s| s.name.clone()).collect();
-            let mut writer = PredictionWriter::create(&self.output, about.mesh.as_ref(), &table, &infos, n, &scalars)?;
+            let mut writer = PredictionWriter::create(&self.output, about.mesh.as_ref(), table, &infos, n, &scalars)?;
             let mut told = Told::default();
             let steps = global.steps("predict");
             for start in (0..n).step_by(BATCH) {
@@ -209,7 +215,7 @@ impl Predict {
                     steps.tell("points", start, n);
                 }
                 let mut batch = expand(&model, x.subrows(start, BATCH.min(n - start)))?;
-                flag_constants(&mut batch.flags, &about, &table, start);
+                flag_constants(&mut batch.flags, &about, table, start);
                 told.add(&batch);
                 writer.append(&batch)?;
             }
@@ -231,66 +237,107 @@ impl Predict {
         )
     }
 
-    /// Whether the output is VTU; HDF5 otherwise. Refuses the endings of other formats.
-    fn is_vtu(&self) -> Result<bool> {
+    /// Whether the output is stacked HDF5; files of mesh formats otherwise.
+    fn is_stacked(&self) -> bool {
         let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
-        match ending.as_deref() {
-            Some("vtu") => Ok(true),
-            None | Some("h5" | "hdf5") => Ok(false),
-            Some(other) => {
-                let mend = "choose another name with -o";
-                let found = format!("the ending .{other}");
-                Err(Error::input("K009", &self.output, "-o", found, ".h5, .hdf5 or .vtu", mend))
+        let folder = self.output.is_dir() || self.output.as_os_str().as_encoded_bytes().ends_with(b"/");
+        !folder && matches!(ending.as_deref(), None | Some("h5" | "hdf5"))
+    }
+
+    /// Mesh files: one .vtu, a series, or a folder of .vtu with the tables.
+    fn meshes(
+        &self,
+        model: &PodRegression,
+        about: &Provenance,
+        points: &Points,
+        x: MatRef<'_, f64>,
+        steps: &Progress,
+    ) -> Result<Told> {
+        let Some(mesh) = &about.mesh else {
+            let found = "a model without a mesh";
+            let expected = "a model with a mesh for this kind of file";
+            return Err(Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file"));
+        };
+        let n = x.nrows();
+        let mut writer = SampleWriter::create(&self.output, n).map_err(|e| e.inside("-o"))?;
+        let (mut told, mut scalars) = (Told::default(), Vec::new());
+        let time = points.table.position("time");
+        for start in (0..n).step_by(BATCH) {
+            if n > BATCH {
+                steps.tell("points", start, n);
+            }
+            let mut batch = expand(model, x.subrows(start, BATCH.min(n - start)))?;
+            flag_constants(&mut batch.flags, about, &points.table, start);
+            told.add(&batch);
+            for j in 0..batch.flags.len() {
+                let time = time.map(|t| points.table.row(start + j)[t]);
+                append(&mut writer, model, mesh, &batch, j, &points.name(start + j, n), time)?;
+            }
+            scalars.extend(batch.scalars);
+        }
+        let names = model.scalars.iter().map(|s| s.name.clone()).collect();
+        writer.finish(Some(&points.table), Some(&Table::new(names, scalars)?))?;
+        steps.tell("done", n, n);
+        Ok(told)
+    }
+}
+
+/// Point `j` of a batch as a sample on the mesh.
+fn append(
+    writer: &mut SampleWriter,
+    model: &PodRegression,
+    mesh: &Mesh,
+    batch: &PredictionBatch,
+    j: usize,
+    name: &str,
+    time: Option<f64>,
+) -> Result<()> {
+    let mut named: Vec<(String, &FieldInfo, &[f64])> = Vec::new();
+    let mut moved = None;
+    for (field, p) in model.fields.iter().zip(&batch.fields) {
+        let moves = is_points(&field.info, Some(mesh));
+        for (suffix, m) in [("", &p.values), ("_std", &p.std), ("_interval", &p.interval)] {
+            let values = m.col_as_slice(j);
+            if moves && suffix.is_empty() {
+                moved = Some(Mesh { dim: mesh.dim, points: values.to_vec(), cells: mesh.cells.clone() });
+            } else if field.info.location != Location::Free {
+                named.push((format!("{}{suffix}", field.info.name), &field.info, values));
             }
         }
     }
+    let arrays: Vec<MeshArray<'_>> = named
+        .iter()
+        .map(|(name, info, values)| MeshArray {
+            name,
+            location: info.location,
+            n_components: info.n_components,
+            number: Number::Float64,
+            values,
+        })
+        .collect();
+    let mut field_data = vec![
+        ("indicator".to_string(), vec![batch.indicator[j]]),
+        ("flag".to_string(), vec![f64::from(batch.flags[j])]),
+    ];
+    let k = model.scalars.len();
+    for (scalar, value) in model.scalars.iter().zip(&batch.scalars[j * k..(j + 1) * k]) {
+        field_data.push((scalar.name.clone(), vec![*value]));
+    }
+    writer.append(name, time, moved.as_ref().unwrap_or(mesh), &arrays, &field_data)
+}
 
-    fn vtu(&self, model: &PodRegression, about: &Provenance, table: &Table, x: MatRef<'_, f64>) -> Result<Told> {
-        let refuse = |found: String, expected: &str| {
-            Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file")
-        };
-        let Some(mesh) = &about.mesh else {
-            return Err(refuse("a model without a mesh".into(), "a model with a mesh for .vtu"));
-        };
-        if x.nrows() != 1 {
-            return Err(refuse(format!("{} points", x.nrows()), "one point for a .vtu file"));
+/// Points at which a model is asked, with the names of their samples where the table has them.
+struct Points {
+    table: Table,
+    names: Option<Vec<String>>,
+    file: PathBuf,
+}
+
+impl Points {
+    fn name(&self, i: usize, n: usize) -> String {
+        match self.names.as_ref().and_then(|names| names.get(i)) {
+            Some(name) => name.clone(),
+            None => format!("point_{i:0width$}", width = (n.max(1) - 1).to_string().len()),
         }
-        let mut batch = expand(model, x)?;
-        flag_constants(&mut batch.flags, about, table, 0);
-        let mut named: Vec<(String, Location, usize, Vec<f64>)> = Vec::new();
-        let mut moved = None;
-        for (field, p) in model.fields.iter().zip(&batch.fields) {
-            let moves = is_points(&field.info, Some(mesh));
-            if moves {
-                let points = p.values.col(0).iter().copied().collect();
-                moved = Some(Mesh { dim: mesh.dim, points, cells: mesh.cells.clone() });
-            }
-            for (suffix, m) in [("", &p.values), ("_std", &p.std), ("_interval", &p.interval)] {
-                if moves && suffix.is_empty() {
-                    continue;
-                }
-                let name = format!("{}{suffix}", field.info.name);
-                named.push((name, field.info.location, field.info.n_components, m.col(0).iter().copied().collect()));
-            }
-        }
-        let arrays: Vec<VtuArray<'_>> = named
-            .iter()
-            .filter(|(_, l, _, _)| *l != Location::Free)
-            .map(|(name, location, n_components, values)| VtuArray {
-                name: name.as_str(),
-                location: *location,
-                n_components: *n_components,
-                values,
-            })
-            .collect();
-        let mut field_data = vec![
-            ("indicator".to_string(), batch.indicator.clone()),
-            ("flag".to_string(), vec![f64::from(batch.flags[0])]),
-        ];
-        model.scalars.iter().zip(&batch.scalars).for_each(|(s, v)| field_data.push((s.name.clone(), vec![*v])));
-        write_vtu(&self.output, moved.as_ref().unwrap_or(mesh), &arrays, &field_data)?;
-        let mut told = Told::default();
-        told.add(&batch);
-        Ok(told)
     }
 }

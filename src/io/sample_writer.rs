@@ -31,7 +31,7 @@ enum Target {
 }
 
 /// Endings that name a target, for messages; without an ending it is a folder.
-pub const ENDINGS: &str = ".vtu, .pvd, .xdmf, or a folder";
+pub const ENDINGS: &str = ".h5, .vtu, .pvd, .xdmf, or a folder";
 
 impl SampleWriter {
     /// `.vtu` for one sample, `.pvd` or `.xdmf` for a series; a name without ending, or a folder that is there, for files in it.
