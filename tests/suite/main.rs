@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod communicator;
+mod convert;
 mod drawing;
 mod gaussian_process;
 mod killed;
