@@ -81,16 +81,7 @@ pub trait SnapshotSource: Send + Sync + Debug {
         Number::Float64
     }
     /// One sample with all its arrays, points that move as its mesh. Refuses nothing but what cannot be read.
-    fn state(&self, sample: usize) -> Result<SampleState> {
-        let moving = if self.points_move() { self.fields().last() } else { None };
-        let mut state = SampleState { mesh: self.mesh_of(sample)?, ..SampleState::default() };
-        for field in self.fields().iter().filter(|f| Some(*f) != moving) {
-            let values = self.read(field, &[sample], 0..field.n_dofs())?;
-            let info = ArrayInfo { field: field.clone(), number: self.number(field) };
-            state.arrays.push((info, values.col_iter().flat_map(|c| c.iter().copied().collect::<Vec<_>>()).collect()));
-        }
-        Ok(state)
-    }
+    fn state(&self, sample: usize) -> Result<SampleState>;
     /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample
     /// and entry.
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>>;
@@ -103,6 +94,18 @@ pub struct SampleState {
     pub arrays: Vec<(ArrayInfo, Vec<f64>)>,
     /// Arrays that belong to no entity.
     pub field_data: Vec<(String, Vec<f64>)>,
+}
+
+/// The fields of a source as arrays of one sample.
+fn state_of(source: &dyn SnapshotSource, sample: usize) -> Result<SampleState> {
+    let moving = if source.points_move() { source.fields().last() } else { None };
+    let mut state = SampleState { mesh: source.mesh_of(sample)?, ..SampleState::default() };
+    for field in source.fields().iter().filter(|f| Some(*f) != moving) {
+        let values = source.read(field, &[sample], 0..field.n_dofs())?;
+        let info = ArrayInfo { field: field.clone(), number: source.number(field) };
+        state.arrays.push((info, values.col_as_slice(0).to_vec()));
+    }
+    Ok(state)
 }
 
 /// Refuses samples and entries that a field does not have.

@@ -3,7 +3,7 @@
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::hyperslab::not_finite;
-use crate::io::{SnapshotSource, check_range};
+use crate::io::{SampleState, SnapshotSource, check_range};
 use crate::mesh::Mesh;
 use faer::Mat;
 use ndarray::ArrayD;
@@ -110,6 +110,10 @@ impl SnapshotSource for NumpyFile {
 
     fn mesh(&self) -> Option<&Mesh> {
         None
+    }
+
+    fn state(&self, sample: usize) -> Result<SampleState> {
+        super::state_of(self, sample)
     }
 
     fn mean_mesh(&self, _: &[usize]) -> Result<Option<Mesh>> {

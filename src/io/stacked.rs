@@ -2,9 +2,9 @@
 
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
-use crate::io::mesh_file::Number;
+use crate::io::mesh_file::{ArrayInfo, Number};
 use crate::io::stacked_mesh::{Points, read_mesh};
-use crate::io::{SnapshotSource, csr, hdf, hyperslab};
+use crate::io::{SampleState, SnapshotSource, csr, hdf, hyperslab};
 use crate::mesh::Mesh;
 use faer::Mat;
 use hdf5::Dataset;
@@ -174,6 +174,27 @@ impl SnapshotSource for StackedFile {
             Some(TypeDescriptor::Integer(_) | TypeDescriptor::Unsigned(_)) => Number::Integer,
             _ => Number::Float64,
         }
+    }
+
+    /// Of predictions also `<field>_std`, `<field>_interval`, and the field data `indicator` and `flag`.
+    fn state(&self, sample: usize) -> Result<SampleState> {
+        let mut state = super::state_of(self, sample)?;
+        for field in &self.fields {
+            for (group, suffix) in [("uncertainty", "std"), ("interval", "interval")] {
+                let place = format!("/{group}/{}", field.name);
+                let Some(data) = hdf::dataset(&self.file, &place) else { continue };
+                let values =
+                    hyperslab::read(&self.path, &data, &place, field.n_components, &[sample], 0..field.n_dofs())?;
+                let name = format!("{}_{suffix}", field.name);
+                let info = ArrayInfo { field: FieldInfo { name, ..field.clone() }, number: Number::Float64 };
+                state.arrays.push((info, values.col_as_slice(0).to_vec()));
+            }
+        }
+        for (name, shown) in [("indicator", "indicator"), ("flags", "flag")] {
+            let Some(table) = read_table(&self.path, &self.file, name, shown, self.n_samples)? else { continue };
+            state.field_data.push((shown.into(), table.row(sample).to_vec()));
+        }
+        Ok(state)
     }
 
     fn mean_mesh(&self, samples: &[usize]) -> Result<Option<Mesh>> {
