@@ -6,9 +6,10 @@ use faer::{Mat, MatRef};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::csv::read_table;
+use kolmo::io::mesh_file::{MeshArray, Number};
 use kolmo::io::pod_model::{Provenance, read};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
-use kolmo::io::vtu::{VtuArray, write_vtu};
+use kolmo::io::vtu::write_vtu;
 use kolmo::linalg::dense;
 use kolmo::mesh::Mesh;
 use kolmo::online::{PodRegression, Prediction};
@@ -273,13 +274,14 @@ impl Predict {
                 named.push((name, field.info.location, field.info.n_components, m.col(0).iter().copied().collect()));
             }
         }
-        let arrays: Vec<VtuArray<'_>> = named
+        let arrays: Vec<MeshArray<'_>> = named
             .iter()
             .filter(|(_, l, _, _)| *l != Location::Free)
-            .map(|(name, location, n_components, values)| VtuArray {
+            .map(|(name, location, n_components, values)| MeshArray {
                 name: name.as_str(),
                 location: *location,
                 n_components: *n_components,
+                number: Number::Float64,
                 values,
             })
             .collect();

@@ -13,9 +13,16 @@ pub mod numpy;
 pub mod open_mesh;
 pub mod pod_model;
 pub mod predictions;
+pub mod pvd;
+pub mod pvtu;
 pub mod stacked;
 pub(crate) mod stacked_mesh;
+pub(crate) mod vtk_cells;
+pub(crate) mod vtk_data;
+pub(crate) mod vtk_head;
+pub(crate) mod vtk_xml;
 pub mod vtu;
+pub mod vtu_reader;
 
 pub use open_mesh::open_mesh;
 
