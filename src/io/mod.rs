@@ -15,12 +15,18 @@ pub mod open_mesh;
 pub mod pod_model;
 pub mod predictions;
 pub mod pvd;
+pub mod pvtu;
 pub mod sample_files;
 pub mod sample_writer;
 pub mod stacked;
 pub(crate) mod stacked_mesh;
 pub mod stacked_writer;
+pub(crate) mod vtk_cells;
+pub(crate) mod vtk_data;
+pub(crate) mod vtk_head;
+pub(crate) mod vtk_xml;
 pub mod vtu;
+pub mod vtu_reader;
 pub mod xdmf_writer;
 
 pub use open_mesh::open_mesh;

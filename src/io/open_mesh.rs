@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::io::mesh_file::MeshFile;
+use crate::io::pvd::PvdFile;
+use crate::io::pvtu::PvtuFile;
+use crate::io::vtu_reader::VtuFile;
 use std::path::Path;
 
 /// The mesh formats that are read.
@@ -71,5 +74,12 @@ pub fn open_mesh(path: &Path) -> Result<Box<dyn MeshFile>> {
             "convert the file, or give it the ending of its format",
         ));
     };
-    Err(Error::input("K014", path, "", format!("{format:?}"), "a format that is read", "update kolmo"))
+    Ok(match format {
+        Vtu => Box::new(VtuFile::open(path)?),
+        Pvtu => Box::new(PvtuFile::open(path)?),
+        Pvd => Box::new(PvdFile::open(path)?),
+        _ => {
+            return Err(Error::input("K014", path, "", format!("{format:?}"), "a format that is read", "update kolmo"));
+        }
+    })
 }

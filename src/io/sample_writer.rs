@@ -93,16 +93,7 @@ impl SampleWriter {
                 return Ok(());
             }
         };
-        let arrays: Vec<crate::io::vtu::VtuArray> = arrays
-            .iter()
-            .map(|a| crate::io::vtu::VtuArray {
-                name: a.name,
-                location: a.location,
-                n_components: a.n_components,
-                values: a.values,
-            })
-            .collect();
-        write_vtu(&file, mesh, &arrays, field_data)?;
+        write_vtu(&file, mesh, arrays, field_data)?;
         self.names.push(name.into());
         self.times.push(time.unwrap_or(n as f64));
         Ok(())

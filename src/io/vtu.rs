@@ -1,108 +1,73 @@
-//! VTK XML unstructured grids (.vtu): field data as text, all else as raw appended data.
+//! VTK XML unstructured grids (.vtu): field data as text, all else as raw appended data in blocks of zlib.
 
+use super::atomic::{AtomicFile, write_error};
+use super::mesh_file::{MeshArray, Number};
 use crate::data::Location;
 use crate::error::{Error, Result};
-use crate::mesh::Mesh;
+use crate::mesh::{CellType, Mesh};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use rayon::prelude::*;
 use std::borrow::Cow;
-use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// An array on points or cells: `values` holds n_entities n_components numbers, components of an entity side by side.
-#[derive(Debug, Clone, Copy)]
-pub struct VtuArray<'a> {
-    pub name: &'a str,
-    pub location: Location,
-    pub n_components: usize,
-    pub values: &'a [f64],
-}
-
-/// Writes `path` so that it is at any moment either the old file or the whole new one: under the temporary name `.NAME.XXXXXX.tmp` in
-/// the same folder, flushed to the disk, renamed.
-///
-/// `write` gets a buffered writer. Error: K103 with the reason of the operating system; the temporary file is removed.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let refuse = |reason: io::Error| Error::Write { file: path.to_path_buf(), reason: reason.to_string() };
-    let Some(name) = path.file_name() else {
-        return Err(refuse(io::Error::other("not the name of a file")));
-    };
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(&format!(".{}.", name.to_string_lossy()))
-        .suffix(".tmp")
-        // Rights as of any new file: the system takes the user's mask away.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(refuse)?;
-    let mut buffer = BufWriter::with_capacity(1 << 18, file.as_file_mut());
-    write(&mut buffer).and_then(|()| buffer.flush()).map_err(refuse)?;
-    drop(buffer);
-    file.as_file().sync_all().map_err(refuse)?;
-    file.persist(path).map_err(|e| refuse(e.error))?;
-    Ok(())
-}
+/// Bytes that are compressed together.
+const BLOCK: usize = 1 << 15;
+const LEVEL: u32 = 1;
 
 /// Writes a mesh with arrays on points and cells, and field data (arrays that belong to no entity), for ParaView, meshio and whatever
 /// reads VTK XML.
 ///
-/// Points and vectors of two components are padded with a zero to three; an array whose location is free is written as field data.
-/// Where an array on cells covers those of the highest dimension only, the file holds these cells only. Values are float64, raw
-/// appended, little endian, with headers of 64 bits, not compressed; field data are text of 17 digits.
+/// Points and vectors of one or two components are padded with zeros to three, which an attribute `OriginalComponents` tells; an
+/// array whose location is free is written as field data. Where an array on cells covers those of the highest dimension only, the
+/// file holds these cells only. Values are raw appended, little endian, in blocks compressed with zlib, headers of 64 bits; field
+/// data are text of 17 digits. The bytes do not depend on the number of threads.
 ///
-/// Errors: K015 for a mesh with numbers out of range, K100 where lengths do not fit, K103 where the file cannot be written (an old
-/// file is untouched). Not collective.
-pub fn write_vtu(path: &Path, mesh: &Mesh, arrays: &[VtuArray<'_>], field_data: &[(String, Vec<f64>)]) -> Result<()> {
+/// Errors: K015 for a mesh with numbers out of range, K100 where lengths do not fit or an integer array has fractions, K001 where
+/// the folder is missing, K103 where the file cannot be written (an old file is untouched). Cost: holds the compressed file. Not
+/// collective.
+pub fn write_vtu(path: &Path, mesh: &Mesh, arrays: &[MeshArray<'_>], field_data: &[(String, Vec<f64>)]) -> Result<()> {
     mesh.check_structure(path)?;
     arrays.iter().try_for_each(|a| check_length(mesh, a))?;
     let on_cells = arrays.iter().filter(|a| a.location == Location::Cell);
     let n_cells = on_cells.map(|a| a.values.len() / a.n_components).min();
     let carrier = n_cells.and_then(|n| mesh.with_cells(n)).unwrap_or(Cow::Borrowed(mesh));
-    let values: Vec<Cow<'_, [f64]>> = arrays.iter().map(|a| restricted(mesh, &carrier, a)).collect();
-    let arrays: Vec<VtuArray<'_>> = arrays.iter().zip(&values).map(|(a, values)| VtuArray { values, ..*a }).collect();
-    let mesh: &Mesh = &carrier;
     let mut file = Document::default();
-    let (n_points, n_cells) = (mesh.n_points(), mesh.n_cells());
-    file.text("<?xml version=\"1.0\"?>\n");
     file.text(
-        "<VTKFile type=\"UnstructuredGrid\" version=\"1.0\" byte_order=\"LittleEndian\" header_type=\"UInt64\">\n",
+        "<?xml version=\"1.0\"?>\n<VTKFile type=\"UnstructuredGrid\" version=\"1.0\" byte_order=\"LittleEndian\"",
     );
-    file.text("<UnstructuredGrid>\n<FieldData>\n");
+    file.text(" header_type=\"UInt64\" compressor=\"vtkZLibDataCompressor\">\n<UnstructuredGrid>\n<FieldData>\n");
     for (name, values) in field_data {
         file.field_data(name, 1, values);
     }
     for a in arrays.iter().filter(|a| a.location == Location::Free) {
         file.field_data(a.name, a.n_components, a.values);
     }
-    file.text("</FieldData>\n");
-    file.text(&format!("<Piece NumberOfPoints=\"{n_points}\" NumberOfCells=\"{n_cells}\">\n<Points>\n"));
-    file.rows("Points", mesh.dim, 3, &mesh.points);
+    let (n_points, n_cells) = (carrier.n_points(), carrier.n_cells());
+    file.text(&format!("</FieldData>\n<Piece NumberOfPoints=\"{n_points}\" NumberOfCells=\"{n_cells}\">\n<Points>\n"));
+    let points = Rows { from: mesh.dim, to: 3, number: Number::Float64, values: &mesh.points };
+    let write = |e: io::Error| write_error(path, e);
+    file.rows("Points", points).map_err(write)?;
     file.text("</Points>\n<Cells>\n");
-    file.declare(
-        "Int64",
-        "connectivity",
-        "",
-        8 * mesh.cells.iter().map(|b| b.connectivity.len()).sum::<usize>(),
-        Block::Connectivity,
-    );
-    file.declare("Int64", "offsets", "", 8 * n_cells, Block::Offsets);
-    file.declare("UInt8", "types", "", n_cells, Block::Types);
+    file.cells(&carrier).map_err(write)?;
     file.text("</Cells>\n");
     for (location, tag) in [(Location::Point, "PointData"), (Location::Cell, "CellData")] {
         file.text(&format!("<{tag}>\n"));
         for a in arrays.iter().filter(|a| a.location == location) {
-            file.rows(a.name, a.n_components, if a.n_components == 2 { 3 } else { a.n_components }, a.values);
+            let to = if a.n_components == 2 { 3 } else { a.n_components };
+            let values: &[f64] = &restricted(mesh, &carrier, a);
+            file.rows(a.name, Rows { from: a.n_components, to, number: a.number, values }).map_err(write)?;
         }
         file.text(&format!("</{tag}>\n"));
     }
     file.text("</Piece>\n</UnstructuredGrid>\n<AppendedData encoding=\"raw\">\n_");
-    write_atomically(path, |w| file.write(w, mesh))
+    let target = AtomicFile::create(path)?;
+    file.write(target.file()).map_err(write)?;
+    target.commit()
 }
 
-fn check_length(mesh: &Mesh, a: &VtuArray<'_>) -> Result<()> {
+fn check_length(mesh: &Mesh, a: &MeshArray<'_>) -> Result<()> {
     let k = a.n_components;
     let whole = k > 0 && a.values.len().is_multiple_of(k);
     let n = a.values.len() / k.max(1);
@@ -114,13 +79,17 @@ fn check_length(mesh: &Mesh, a: &VtuArray<'_>) -> Result<()> {
         Location::Free => (true, format!("rows of {k}")),
     };
     if whole && fits {
-        return Ok(());
+        let fraction = |v: &&f64| a.number == Number::Integer && (**v as i64) as f64 != **v;
+        return match a.values.iter().find(fraction) {
+            Some(v) => Err(Error::argument(format!("array `{}` of integers", a.name), v, "integers")),
+            None => Ok(()),
+        };
     }
     Err(Error::argument(format!("array `{}` of a VTU file", a.name), a.values.len(), expected))
 }
 
 /// The values of an array on the cells of `carrier`, which are all cells of `mesh` or those of the highest dimension.
-fn restricted<'a>(mesh: &Mesh, carrier: &Mesh, a: &VtuArray<'a>) -> Cow<'a, [f64]> {
+fn restricted<'a>(mesh: &Mesh, carrier: &Mesh, a: &MeshArray<'a>) -> Cow<'a, [f64]> {
     let k = a.n_components;
     if a.location != Location::Cell || a.values.len() == carrier.n_cells() * k {
         return Cow::Borrowed(a.values);
@@ -136,44 +105,95 @@ fn restricted<'a>(mesh: &Mesh, carrier: &Mesh, a: &VtuArray<'a>) -> Cow<'a, [f64
     Cow::Owned(kept)
 }
 
-/// What an appended block holds.
-enum Block<'a> {
-    /// Rows of `from` numbers, padded with zeros to `to`.
-    Rows {
-        values: &'a [f64],
-        from: usize,
-        to: usize,
-    },
-    Connectivity,
-    Offsets,
-    Types,
+/// Rows of `from` numbers, padded with zeros to `to`.
+struct Rows<'a> {
+    from: usize,
+    to: usize,
+    number: Number,
+    values: &'a [f64],
 }
 
-/// The text that comes first, and the blocks that it declares, each with its size in bytes.
+impl Rows<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        let size = if self.number == Number::Float32 { 4 } else { 8 };
+        let mut bytes = Vec::with_capacity(self.values.len() / self.from * self.to * size);
+        for row in self.values.chunks_exact(self.from) {
+            for &v in row {
+                match self.number {
+                    Number::Float32 => bytes.extend((v as f32).to_le_bytes()),
+                    Number::Float64 => bytes.extend(v.to_le_bytes()),
+                    Number::Integer => bytes.extend((v as i64).to_le_bytes()),
+                }
+            }
+            // All three write zero as zeros.
+            bytes.resize(bytes.len() + (self.to - self.from) * size, 0);
+        }
+        bytes
+    }
+}
+
+/// The text that comes first, and the blocks of each array that it declares.
 #[derive(Default)]
-struct Document<'a> {
+struct Document {
     head: String,
-    blocks: Vec<(usize, Block<'a>)>,
+    arrays: Vec<Vec<u8>>,
     offset: usize,
 }
 
-impl<'a> Document<'a> {
+impl Document {
     fn text(&mut self, text: &str) {
         self.head.push_str(text);
     }
 
-    fn declare(&mut self, kind: &str, name: &str, extra: &str, n_bytes: usize, block: Block<'a>) {
+    fn declare(&mut self, kind: &str, name: &str, extra: &str, bytes: &[u8]) -> io::Result<()> {
         let (name, offset) = (escape(name), self.offset);
         self.text(&format!(
             "<DataArray type=\"{kind}\" Name=\"{name}\"{extra} format=\"appended\" offset=\"{offset}\"/>\n"
         ));
-        self.blocks.push((n_bytes, block));
-        self.offset += 8 + n_bytes;
+        let array = compressed(bytes)?;
+        self.offset += array.len();
+        self.arrays.push(array);
+        Ok(())
     }
 
-    fn rows(&mut self, name: &str, from: usize, to: usize, values: &'a [f64]) {
-        let n_bytes = 8 * (values.len() / from) * to;
-        self.declare("Float64", name, &components(to), n_bytes, Block::Rows { values, from, to });
+    fn rows(&mut self, name: &str, rows: Rows<'_>) -> io::Result<()> {
+        let kind = match rows.number {
+            Number::Float32 => "Float32",
+            Number::Float64 => "Float64",
+            Number::Integer => "Int64",
+        };
+        let mut extra = components(rows.to);
+        if rows.from < rows.to {
+            extra.push_str(&format!(" OriginalComponents=\"{}\"", rows.from));
+        }
+        self.declare(kind, name, &extra, &rows.bytes())
+    }
+
+    fn cells(&mut self, mesh: &Mesh) -> io::Result<()> {
+        let (mut connectivity, mut ends, mut types) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut faces, mut face_ends) = (Vec::new(), Vec::new());
+        for block in &mesh.cells {
+            for i in 0..block.n_cells() {
+                connectivity.extend(block.points(i).iter().map(|&p| i64::from(p)));
+                ends.push(connectivity.len() as i64);
+                types.push(block.cell_type.vtk_code());
+                if block.cell_type == CellType::Polyhedron {
+                    faces.extend(block.cell(i).iter().map(|&n| i64::from(n)));
+                    face_ends.push(faces.len() as i64);
+                } else {
+                    face_ends.push(-1);
+                }
+            }
+        }
+        let bytes = |numbers: &[i64]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+        self.declare("Int64", "connectivity", "", &bytes(&connectivity))?;
+        self.declare("Int64", "offsets", "", &bytes(&ends))?;
+        self.declare("UInt8", "types", "", &types)?;
+        if !faces.is_empty() {
+            self.declare("Int64", "faces", "", &bytes(&faces))?;
+            self.declare("Int64", "faceoffsets", "", &bytes(&face_ends))?;
+        }
+        Ok(())
     }
 
     /// Text, for readers that count the offsets of appended data from the points (meshio).
@@ -187,40 +207,27 @@ impl<'a> Document<'a> {
         ));
     }
 
-    fn write(&self, w: &mut dyn Write, mesh: &Mesh) -> io::Result<()> {
-        w.write_all(self.head.as_bytes())?;
-        for (n_bytes, block) in &self.blocks {
-            w.write_all(&(*n_bytes as u64).to_le_bytes())?;
-            match *block {
-                Block::Rows { values, from, to } => {
-                    for row in values.chunks_exact(from) {
-                        row.iter().try_for_each(|v| w.write_all(&v.to_le_bytes()))?;
-                        (from..to).try_for_each(|_| w.write_all(&0f64.to_le_bytes()))?;
-                    }
-                }
-                Block::Connectivity => {
-                    for p in mesh.cells.iter().flat_map(|b| &b.connectivity) {
-                        w.write_all(&i64::from(*p).to_le_bytes())?;
-                    }
-                }
-                Block::Offsets => {
-                    let mut end = 0i64;
-                    for b in &mesh.cells {
-                        for _ in 0..b.n_cells() {
-                            end += b.cell_type.n_nodes() as i64;
-                            w.write_all(&end.to_le_bytes())?;
-                        }
-                    }
-                }
-                Block::Types => {
-                    for b in &mesh.cells {
-                        w.write_all(&vec![b.cell_type.vtk_code(); b.n_cells()])?;
-                    }
-                }
-            }
-        }
-        w.write_all(b"\n</AppendedData>\n</VTKFile>\n")
+    fn write(&self, to: impl Write) -> io::Result<()> {
+        let mut to = BufWriter::with_capacity(1 << 18, to);
+        to.write_all(self.head.as_bytes())?;
+        self.arrays.iter().try_for_each(|a| to.write_all(a))?;
+        to.write_all(b"\n</AppendedData>\n</VTKFile>\n")?;
+        to.flush()
     }
+}
+
+/// `[n_blocks, bytes of a block, bytes of the last one (0: it is full), compressed bytes of each, blocks]`.
+fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let pack = |block: &[u8]| {
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::new(LEVEL));
+        packed.write_all(block)?;
+        packed.finish()
+    };
+    let blocks: Vec<Vec<u8>> = bytes.par_chunks(BLOCK).map(pack).collect::<io::Result<_>>()?;
+    let header = [blocks.len(), BLOCK, bytes.len() % BLOCK].into_iter().chain(blocks.iter().map(Vec::len));
+    let mut array: Vec<u8> = header.flat_map(|n| (n as u64).to_le_bytes()).collect();
+    blocks.iter().for_each(|b| array.extend(b));
+    Ok(array)
 }
 
 /// One component is what readers assume: meshio makes two axes of an array that says so.
