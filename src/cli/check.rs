@@ -3,6 +3,7 @@
 use super::Global;
 use super::source::{Samples, inner_product, open};
 use kolmo::error::Result;
+use kolmo::io::open_mesh::MeshFormat;
 use serde_json::json;
 use std::io::Read;
 use std::path::Path;
@@ -12,7 +13,8 @@ pub fn is_model(file: &Path) -> bool {
     const HDF5: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
     let mut start = [0; 8];
     let read = std::fs::File::open(file).and_then(|mut f| f.read_exact(&mut start));
-    read.is_ok() && start != HDF5 && !["npy", "npz"].iter().any(|e| file.extension().is_some_and(|x| x == *e))
+    let mesh = MeshFormat::of(file).is_some();
+    read.is_ok() && start != HDF5 && !mesh && !["npy", "npz"].iter().any(|e| file.extension().is_some_and(|x| x == *e))
 }
 
 /// Checks a model byte by byte, or a study and its data without working on them.

@@ -196,7 +196,7 @@ fn mismatches_are_named() {
             });
         },
         "K017",
-        &["sample_05.vtu, sample sample_05", "0 cells of type quad, not 16", "the mesh of sample sample_00"],
+        &["sample_05.vtu, sample sample_05", "32 cells of type triangle, not 0", "the mesh of sample sample_00"],
     );
     refused_sample(
         |path| {
