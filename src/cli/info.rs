@@ -87,8 +87,11 @@ fn of_data(file: &Path) -> Result<(Vec<String>, Value)> {
         lines.push(format!("mesh: {points} points, {cells} cells, {dim}-D"));
         value["mesh"] = json!({"n_points": points, "n_cells": cells, "dim": dim});
     }
-    for (what, table) in [("parameters", data.parameters()), ("scalars", data.scalars())] {
-        if let Some(table) = table {
+    let (parameters, scalars) = source::tables_beside(file)?;
+    let parameters = source::table_of(parameters.as_deref(), data.parameters(), data.as_ref(), "parameters")?;
+    let scalars = source::table_of(scalars.as_deref(), data.scalars(), data.as_ref(), "scalars")?;
+    for (what, table) in [("parameters", parameters), ("scalars", scalars)] {
+        if table.n_columns() > 0 {
             lines.push(format!("{what}: {}", table.names.join(", ")));
             value[what] = json!(table.names);
         }
