@@ -3,6 +3,12 @@
 pub mod atomic;
 pub(crate) mod csr;
 pub mod csv;
+pub mod ensight;
+pub(crate) mod ensight_case;
+pub(crate) mod ensight_elements;
+pub(crate) mod ensight_geometry;
+pub(crate) mod ensight_records;
+pub(crate) mod ensight_variable;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
 pub mod mesh_file;
@@ -13,8 +19,13 @@ pub mod numpy;
 pub mod open_mesh;
 pub mod pod_model;
 pub mod predictions;
+pub(crate) mod scanner;
 pub mod stacked;
 pub(crate) mod stacked_mesh;
+pub mod vtk_legacy;
+pub(crate) mod vtk_legacy_mesh;
+pub(crate) mod vtk_legacy_numbers;
+pub(crate) mod vtk_legacy_scan;
 pub mod vtu;
 
 pub use open_mesh::open_mesh;

@@ -24,4 +24,5 @@ mod stacked;
 mod supersonic;
 mod svg;
 mod tool;
+mod vtk_legacy;
 mod vtu;
