@@ -9,7 +9,8 @@ use crate::mesh::{CellBlock, CellType};
 pub(crate) struct Element {
     pub name: &'static str,
     cell_type: CellType,
-    /// Which node of the file stands at each place of VTK, where the orders differ.
+    /// Which node of the file stands at each place of VTK, where the orders differ. That of wedges is the same: 1, 2, 3 turn
+    /// inwards, as VTK measures them.
     order: &'static [usize],
 }
 
@@ -29,8 +30,8 @@ const ELEMENTS: &[Element] = &[
     element("tetra10", CellType::Tetra10, &[]),
     element("pyramid5", CellType::Pyramid, &[]),
     element("pyramid13", CellType::Pyramid13, &[]),
-    element("penta6", CellType::Wedge, &[0, 2, 1, 3, 5, 4]),
-    element("penta15", CellType::Wedge15, &[0, 2, 1, 3, 5, 4, 8, 7, 6, 11, 10, 9, 12, 14, 13]),
+    element("penta6", CellType::Wedge, &[]),
+    element("penta15", CellType::Wedge15, &[]),
     element("hexa8", CellType::Hexahedron, &[]),
     element("hexa20", CellType::Hexahedron20, &[]),
     element("nsided", CellType::Polygon, &[]),

@@ -67,8 +67,8 @@ fn all_elements() {
             ("tetra10", CellType::Tetra10, (0..10).collect()),
             ("pyramid5", CellType::Pyramid, (0..5).collect()),
             ("pyramid13", CellType::Pyramid13, (0..13).collect()),
-            ("penta6", CellType::Wedge, vec![0, 2, 1, 3, 5, 4]),
-            ("penta15", CellType::Wedge15, vec![0, 2, 1, 3, 5, 4, 8, 7, 6, 11, 10, 9, 12, 14, 13]),
+            ("penta6", CellType::Wedge, (0..6).collect()),
+            ("penta15", CellType::Wedge15, (0..15).collect()),
             ("hexa8", CellType::Hexahedron, (0..8).collect()),
             ("hexa20", CellType::Hexahedron20, (0..20).collect::<Vec<u32>>()),
         ] {
