@@ -1,6 +1,10 @@
 //! Files: the only places that know layouts.
 
 pub mod atomic;
+pub mod cgns;
+pub(crate) mod cgns_elements;
+pub(crate) mod cgns_tree;
+pub(crate) mod cgns_zone;
 pub(crate) mod csr;
 pub mod csv;
 pub mod ensight;
@@ -9,6 +13,12 @@ pub(crate) mod ensight_elements;
 pub(crate) mod ensight_geometry;
 pub(crate) mod ensight_records;
 pub(crate) mod ensight_variable;
+pub(crate) mod gmsh2;
+pub(crate) mod gmsh4;
+pub mod gmsh;
+pub(crate) mod gmsh_cursor;
+pub(crate) mod gmsh_elements;
+pub(crate) mod gmsh_sections;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
 pub mod mesh_file;
