@@ -3,6 +3,9 @@
 pub mod atomic;
 pub(crate) mod csr;
 pub mod csv;
+pub(crate) mod foam_file;
+pub(crate) mod foam_list;
+pub(crate) mod foam_mesh;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
 pub mod mesh_file;
@@ -11,6 +14,7 @@ pub mod model_reader;
 pub mod model_writer;
 pub mod numpy;
 pub mod open_mesh;
+pub mod openfoam;
 pub mod pod_model;
 pub mod predictions;
 pub mod stacked;
