@@ -1,9 +1,14 @@
 //! Which format a file has, and its reader.
 
 use crate::error::{Error, Result};
+use crate::io::cgns::CgnsFile;
+use crate::io::ensight::EnsightCase;
+use crate::io::gmsh::GmshFile;
 use crate::io::mesh_file::MeshFile;
+use crate::io::openfoam::OpenFoamCase;
 use crate::io::pvd::PvdFile;
 use crate::io::pvtu::PvtuFile;
+use crate::io::vtk_legacy::LegacyVtkFile;
 use crate::io::vtu_reader::VtuFile;
 use std::path::Path;
 
