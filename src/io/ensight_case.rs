@@ -5,6 +5,9 @@ use super::mesh_file::{Bytes, damaged};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
+/// More keys than any program writes; what is remembered of each is longer than the shortest one in a file.
+const MOST_LINES: usize = 10_000;
+
 /// Names of files, by step of a time set where there is one.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
@@ -67,7 +70,7 @@ impl Case {
             let mend = "name the .case file of a case of EnSight Gold";
             Err(Error::input("K002", path, "FORMAT", found, "type: ensight gold", mend))
         };
-        let Some(lines) = lines else { return refuse("no sections with keys") };
+        let Some(lines) = lines else { return refuse("no sections with keys, or 10000 keys and more") };
         let kind =
             lines.iter().find(|l| l.section == "FORMAT" && l.key == "type").map(|l| l.value.to_ascii_lowercase());
         match kind.as_deref().map(|k| k.split_whitespace().collect::<Vec<_>>().join(" ")).as_deref() {
@@ -286,7 +289,8 @@ fn numbers<T: std::str::FromStr>(path: &Path, line: &Line, text: &str) -> Result
     text.split_whitespace().map(|word| one(path, line, word)).collect()
 }
 
-/// The lines of all sections; a line without a key goes on with the list of the one before. `None` where a line is neither.
+/// The lines of all sections; a line without a key goes on with the list of the one before. `None` where a line is neither, and for
+/// too many of them.
 fn lines(text: &str) -> Option<Vec<Line>> {
     const SECTIONS: [&str; 9] =
         ["FORMAT", "GEOMETRY", "VARIABLE", "TIME", "FILE", "MATERIAL", "SCRIPTS", "BLOCK_CONTINUATION", "FIELD"];
@@ -304,6 +308,9 @@ fn lines(text: &str) -> Option<Vec<Line>> {
         match line.split_once(':') {
             Some((key, value)) => {
                 let key = key.split_whitespace().collect::<Vec<_>>().join(" ");
+                if found.len() >= MOST_LINES {
+                    return None;
+                }
                 found.push(Line { number, section, key, value: value.trim().into() });
             }
             None => {

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::mesh::Mesh;
 use std::collections::HashSet;
 
+/// More parts than any program writes; what is remembered of each is longer than the shortest one in a file.
+const MOST_PARTS: usize = 100_000;
+
 /// Elements of one type in a part. Ghosts (`g_…`) belong to the neighbours of a piece of the domain.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
@@ -96,6 +99,9 @@ fn read(bytes: &Bytes, mut mesh: Option<&mut Mesh>) -> Result<Geometry> {
                 let (part, next) = part(&mut records, node_ids, element_ids, mesh.as_deref_mut())?;
                 if !numbers.insert(part.number) {
                     return Err(damaged(&bytes.path, &records.scanner.place, "a second part of this number", "one"));
+                }
+                if parts.len() >= MOST_PARTS {
+                    return Err(records.variant("part", &format!("at most {MOST_PARTS} parts"), "join parts"));
                 }
                 parts.push(part);
                 keyword = next;

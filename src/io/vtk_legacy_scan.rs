@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 /// Points of a grid without arrays on them that are believed without bytes that show them.
 const GRID_POINTS: u64 = 1 << 20;
 
+/// More arrays than any program writes; what is remembered of each is longer than the shortest one in a file.
+const MOST_ARRAYS: usize = 10_000;
+
 /// Cells as the file stores them: with a count before each (up to version 4.2), or with offsets.
 #[derive(Debug, Clone)]
 pub(crate) enum Cells {
@@ -381,8 +384,7 @@ impl Reader<'_> {
             self.scanner.place = place;
         }
         let section = self.array(n, width, kind)?;
-        self.keep(words.text(1), n, width, section);
-        Ok(())
+        self.keep(words.text(1), n, width, section)
     }
 
     /// Arrays one after the other, each with its own number of rows.
@@ -411,7 +413,7 @@ impl Reader<'_> {
                 let expected = format!("{} rows", self.n_entities);
                 return self.refuse("K005", words.text(2), &expected, "write one row for each point or cell");
             }
-            self.keep(words.text(0), rows, width, section);
+            self.keep(words.text(0), rows, width, section)?;
         }
         Ok(())
     }
@@ -439,20 +441,24 @@ impl Reader<'_> {
     }
 
     /// Remembers an array; one without components holds nothing. The last of a name counts, as in VTK.
-    fn keep(&mut self, name: &str, rows: u64, width: u64, section: Section) {
-        let name = decoded(name);
+    fn keep(&mut self, name: &str, rows: u64, width: u64, section: Section) -> Result<()> {
         if width == 0 {
-            return;
+            return Ok(());
         }
+        if self.layout.arrays.len() + self.layout.field_data.len() >= MOST_ARRAYS {
+            return self.refuse("K018", name, &format!("at most {MOST_ARRAYS} arrays"), "write fewer arrays");
+        }
+        let name = decoded(name);
         if self.location == Location::Free {
             self.layout.field_data.push((name, section));
-            return;
+            return Ok(());
         }
         let info = ArrayInfo::new(&name, self.location, rows as usize, width as usize, section.kind.number());
         self.layout
             .arrays
             .retain(|(a, _)| (&a.field.name, a.field.location) != (&info.field.name, info.field.location));
         self.layout.arrays.push((info, section));
+        Ok(())
     }
 }
 

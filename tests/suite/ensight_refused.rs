@@ -14,6 +14,7 @@ fn refusals_of_the_case() {
         ("hello".into(), "K002", &["no sections"]),
         ("FORMAT\n\0".into(), "K002", &["no sections"]),
         ("FORMAT\n".into(), "K002", &["no type"]),
+        (format!("FORMAT\n{}", "a:\n".repeat(20_000)), "K002", &["10000 keys"]),
         ("FORMAT\ntype: ensight\n".into(), "K018", &["EnSight 6", "ensight gold"]),
         ("FORMAT\ntype: pixar\n".into(), "K002", &["`pixar`"]),
         ("FORMAT\ntype: ensight gold\n".into(), "K003", &["GEOMETRY", "no model"]),
@@ -211,6 +212,15 @@ fn refusals_of_geometry_and_variables() {
         fs::write(folder.path().join("p.0008.scl"), one.bytes).unwrap();
         check(folder.path(), "K005", &["values of 5 points or cells", "values of 9"], "");
     }
+}
+
+#[test]
+fn more_parts_than_there_are() {
+    let mut many = Out::geometry(Form::Ascii, "off");
+    for number in 0..100_001 {
+        many.part(number);
+    }
+    check(case_of(&many).path(), "K018", &["at most 100000 parts"], "");
 }
 
 #[test]

@@ -441,6 +441,8 @@ fn refusals() {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }
     }
+    let many = format!("{head}DATASET POLYDATA\nFIELD f 200000\n{}", "b 1 0 int\n".repeat(200_000));
+    assert!(read_all(many.as_bytes()).unwrap_err().to_string().contains("at most 10000 arrays"));
     let folder = TempDir::new().unwrap();
     assert_eq!(LegacyVtkFile::open(folder.path()).unwrap_err().code(), "K002");
     assert_eq!(LegacyVtkFile::open(folder.path().join("none.vtk")).unwrap_err().code(), "K001");
