@@ -10,35 +10,45 @@ use CellType::*;
 use std::path::Path;
 
 /// Numbers behind tags, which may be sparse and in any order.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Tags {
-    sorted: Vec<(u64, u32)>,
+#[derive(Debug, Clone)]
+pub(crate) enum Tags {
+    /// Counted on from the first, as most files have them.
+    Counted { first: u64, n: usize },
+    /// Tags with their numbers.
+    Sorted(Vec<(u64, u32)>),
 }
 
 impl Tags {
     /// The tag of each number.
     pub fn new(tags: &[u64]) -> Self {
+        let first = tags.first().copied().unwrap_or(0);
+        if tags.iter().zip(0..).all(|(&tag, i)| first.checked_add(i) == Some(tag)) {
+            return Tags::Counted { first, n: tags.len() };
+        }
         let mut sorted: Vec<(u64, u32)> = tags.iter().copied().zip(0..).collect();
         sorted.sort_unstable();
-        Tags { sorted }
+        Tags::Sorted(sorted)
     }
 
     pub fn find(&self, tag: u64) -> Option<u32> {
-        let first = self.sorted.first()?.0;
-        // Most files count without gaps.
-        let guess = usize::try_from(tag.checked_sub(first)?).ok()?;
-        if let Some(&(found, number)) = self.sorted.get(guess)
-            && found == tag
-        {
-            return Some(number);
+        match self {
+            Tags::Counted { first, n } => {
+                let number = tag.checked_sub(*first)?;
+                (number < *n as u64).then_some(number as u32)
+            }
+            Tags::Sorted(sorted) => {
+                let at = sorted.binary_search_by_key(&tag, |s| s.0).ok()?;
+                sorted.get(at).map(|s| s.1)
+            }
         }
-        let at = self.sorted.binary_search_by_key(&tag, |s| s.0).ok()?;
-        self.sorted.get(at).map(|s| s.1)
     }
 
     /// A tag that two numbers have.
     pub fn twice(&self) -> Option<u64> {
-        self.sorted.windows(2).find(|w| w[0].0 == w[1].0).map(|w| w[0].0)
+        match self {
+            Tags::Counted { .. } => None,
+            Tags::Sorted(sorted) => sorted.windows(2).find(|w| w[0].0 == w[1].0).map(|w| w[0].0),
+        }
     }
 }
 
@@ -110,8 +120,11 @@ pub(crate) struct Elements {
 }
 
 impl Elements {
-    /// Errors: K003 where two nodes have one tag.
+    /// Errors: K003 where two nodes have one tag, or there are more than numbers of 32 bits.
     pub fn new(path: &Path, nodes: &Nodes) -> Result<Self> {
+        if nodes.tags.len() > u32::MAX as usize {
+            return Err(damaged(path, "$Nodes", format!("{} nodes", nodes.tags.len()), "fewer than 2^32 nodes"));
+        }
         let tags = Tags::new(&nodes.tags);
         if let Some(tag) = tags.twice() {
             return Err(damaged(path, "$Nodes", format!("two nodes with the tag {tag}"), "a tag for each node"));

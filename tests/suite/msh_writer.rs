@@ -173,7 +173,8 @@ impl Msh {
         for &(dimension, tag, physical) in &entities {
             w.int(tag);
             (0..if dimension == 0 && !old { 3 } else { 6 }).for_each(|_| w.real(0.5));
-            w.list(if physical == 0 { &[] } else { &[physical, 99] });
+            let groups = [physical, 99];
+            w.list(if physical == 0 { &[] } else { &groups });
             if dimension > 0 {
                 w.list(&[1, -2]);
             }
