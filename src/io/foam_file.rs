@@ -90,7 +90,7 @@ impl FoamFile {
     }
 
     fn read_header(&mut self) -> Result<()> {
-        self.expect(b'{')?;
+        self.require(b'{')?;
         // The arch is judged when the format is known: text has no byte order.
         let (mut binary, mut arch) = (false, String::new());
         loop {
@@ -244,7 +244,7 @@ impl FoamFile {
     }
 
     /// Goes past one byte behind white space.
-    pub fn expect(&mut self, byte: u8) -> Result<()> {
+    pub fn require(&mut self, byte: u8) -> Result<()> {
         self.skip_space()?;
         if self.peek()? != Some(byte) {
             return Err(self.unexpected(&format!("`{}`", byte as char)));
@@ -277,7 +277,7 @@ impl FoamFile {
 
     /// The text between two quotes.
     fn string(&mut self) -> Result<String> {
-        self.expect(b'"')?;
+        self.require(b'"')?;
         self.word.clear();
         while let Some(b) = self.peek()? {
             self.bump();

@@ -104,11 +104,11 @@ impl FoamFile {
             out.push(self.number()?);
             return Ok(());
         }
-        self.expect(b'(')?;
+        self.require(b'(')?;
         for _ in 0..n_components {
             out.push(self.number()?);
         }
-        self.expect(b')')
+        self.require(b')')
     }
 
     /// The count and the bracket before the entries of a list of `numbers` numbers each.
@@ -167,7 +167,7 @@ impl FoamFile {
                 } else {
                     (0..n).try_for_each(|_| self.value(numbers, out))?;
                 }
-                self.expect(b')')?;
+                self.require(b')')?;
                 n
             }
             Opening::Uniform(n) => {
@@ -180,7 +180,7 @@ impl FoamFile {
                     return Err(self.damaged("a list of equal entries", "a list of different entries"));
                 }
                 self.value(numbers, out)?;
-                self.expect(b'}')?;
+                self.require(b'}')?;
                 let value = out.split_off(start);
                 out.extend(value.iter().cycle().take(n.saturating_mul(numbers)));
                 n
@@ -216,7 +216,7 @@ impl FoamFile {
             self.list(1, Length::Any, out)?;
             ends.push(out.len());
         }
-        self.expect(b')')
+        self.require(b')')
     }
 
     /// Whether the list ends here; goes past its end.

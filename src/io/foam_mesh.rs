@@ -91,7 +91,8 @@ fn read_cells(folder: &Path, n_faces: Option<usize>) -> Result<(Vec<u32>, Vec<u3
     let n_cells = highest.map_or(0, |cell| cell as usize + 1);
     // Each face has a cell on one side or on both.
     if n_cells.saturating_mul(4) > owner.len() + neighbour.len() {
-        let found = format!("cell {} among {} faces", n_cells as i64 - 1, owner.len());
+        let cell = highest.filter(|&cell| cell != NO_LABEL).map_or(-1, i64::from);
+        let found = format!("cell {cell} among {} faces", owner.len());
         return Err(damaged(&file.path, "", found, "cells numbered from 0 on, each with 4 faces or more"));
     }
     Ok((owner, neighbour, n_cells))
@@ -173,9 +174,6 @@ fn build_cells(faces: &Faces, folder: &Path) -> Result<Vec<CellBlock>> {
     let same = faces.owner.iter().zip(&faces.neighbour).position(|(inside, outside)| inside == outside);
     if let Some(face) = same {
         return refuse(format!("face {face}"), "one cell on both sides".into(), "two different cells");
-    }
-    if let Some(face) = faces.neighbour.iter().position(|&cell| cell == NO_LABEL) {
-        return refuse(format!("face {face}"), "no cell outside".into(), "faces inside of the mesh first");
     }
     let (starts, of_cells) = faces.by_cell();
     let mut blocks: Vec<CellBlock> = Vec::new();

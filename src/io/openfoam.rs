@@ -347,6 +347,6 @@ fn read_values(field: &FieldFile, n_entities: usize) -> Result<Vec<f64>> {
         }
         other => return Err(file.refused(&format!("`{other}`"), &expected)),
     }
-    file.expect(b';')?;
+    file.require(b';')?;
     Ok(values)
 }

@@ -115,6 +115,58 @@ impl FoamMesh {
     }
 }
 
+/// Cubes in a row along x, of which some are cut: a hexahedron, two wedges, five pyramids and two tetrahedra, a hexahedron.
+pub fn mixed() -> FoamMesh {
+    let mut points: Vec<[f64; 3]> = Vec::new();
+    for x in 0..=4 {
+        points.extend([[0., 0.], [1., 0.], [1., 1.], [0., 1.]].map(|[y, z]| [f64::from(x), y, z]));
+    }
+    points.push([2.5, 0.5, 0.5]);
+    // Corners of a cube in the order of VTK: a ring at x, turned towards the ring at x + 1.
+    let cube = |x: u32| [0, 1, 2, 3, 4, 5, 6, 7].map(|i| 4 * x + i);
+    let mut cells = vec![hexahedron(cube(0))];
+    // The cut runs from x = 1 to 2, its triangles lie at z = 0 and z = 1.
+    cells.push(wedge([4, 8, 9, 7, 11, 10]));
+    cells.push(wedge([4, 9, 5, 7, 10, 6]));
+    let faces = hexahedron(cube(2));
+    for (i, face) in faces.iter().enumerate() {
+        let base: Vec<u32> = face.iter().rev().copied().collect();
+        if i == 2 {
+            cells.push(cone(&[base[0], base[1], base[2]], 20));
+            cells.push(cone(&[base[0], base[2], base[3]], 20));
+        } else {
+            cells.push(cone(&base, 20));
+        }
+    }
+    cells.push(hexahedron(cube(3)));
+    FoamMesh::of_cells(points, &cells)
+}
+
+/// A cube beside two halves of one: it has seven faces, two of them with five corners. Then the two halves, one of them with a
+/// side cut into two triangles: seven faces too.
+pub fn polyhedra() -> FoamMesh {
+    let mut points = Vec::new();
+    for x in [0., 1., 2.] {
+        points.extend([[0., 0.], [1., 0.], [0., 0.5], [1., 0.5], [0., 1.], [1., 1.]].map(|[y, z]| [x, y, z]));
+    }
+    // Points 2 and 3 belong to no cell.
+    let left = vec![
+        vec![0, 4, 5, 1],
+        vec![0, 1, 7, 6],
+        vec![4, 10, 11, 5],
+        vec![0, 6, 8, 10, 4],
+        vec![1, 5, 11, 9, 7],
+        vec![6, 7, 9, 8],
+        vec![8, 9, 11, 10],
+    ];
+    let lower = hexahedron([6, 12, 13, 7, 8, 14, 15, 9]);
+    let mut upper = hexahedron([8, 14, 15, 9, 10, 16, 17, 11]);
+    let far = upper.iter().position(|f| f.iter().all(|&p| p > 11)).unwrap();
+    let quad = upper.remove(far);
+    upper.extend([vec![quad[0], quad[1], quad[2]], vec![quad[0], quad[2], quad[3]]]);
+    FoamMesh::of_cells(points, &[left, lower, upper])
+}
+
 fn words<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
 }

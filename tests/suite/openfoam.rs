@@ -109,33 +109,6 @@ fn all_forms_hold_the_same_case() {
     }
 }
 
-/// Cubes in a row along x, of which some are cut: a hexahedron, two wedges, five pyramids and two tetrahedra, a hexahedron.
-fn mixed() -> FoamMesh {
-    let mut points: Vec<[f64; 3]> = Vec::new();
-    for x in 0..=4 {
-        points.extend([[0., 0.], [1., 0.], [1., 1.], [0., 1.]].map(|[y, z]| [f64::from(x), y, z]));
-    }
-    points.push([2.5, 0.5, 0.5]);
-    // Corners of a cube in the order of VTK: a ring at x, turned towards the ring at x + 1.
-    let cube = |x: u32| [0, 1, 2, 3, 4, 5, 6, 7].map(|i| 4 * x + i);
-    let mut cells = vec![hexahedron(cube(0))];
-    // The cut runs from x = 1 to 2, its triangles lie at z = 0 and z = 1.
-    cells.push(wedge([4, 8, 9, 7, 11, 10]));
-    cells.push(wedge([4, 9, 5, 7, 10, 6]));
-    let faces = hexahedron(cube(2));
-    for (i, face) in faces.iter().enumerate() {
-        let base: Vec<u32> = face.iter().rev().copied().collect();
-        if i == 2 {
-            cells.push(cone(&[base[0], base[1], base[2]], 20));
-            cells.push(cone(&[base[0], base[2], base[3]], 20));
-        } else {
-            cells.push(cone(&base, 20));
-        }
-    }
-    cells.push(hexahedron(cube(3)));
-    FoamMesh::of_cells(points, &cells)
-}
-
 #[test]
 fn cells_of_all_shapes_keep_their_order() {
     use CellType::{Hexahedron, Pyramid, Tetra, Wedge};
@@ -149,31 +122,6 @@ fn cells_of_all_shapes_keep_their_order() {
     let sixth = 1.0 / 6.0;
     let expected = [1.0, 0.5, 0.5, sixth, sixth, sixth / 2.0, sixth / 2.0, sixth, sixth, sixth, 1.0];
     positive_volumes(&mesh).into_iter().zip(expected).for_each(|(a, b)| assert_close(a, b));
-}
-
-/// A cube beside two halves of one: it has seven faces, two of them with five corners. Then the two halves, one of them with a
-/// side cut into two triangles: seven faces too.
-fn polyhedra() -> FoamMesh {
-    let mut points = Vec::new();
-    for x in [0., 1., 2.] {
-        points.extend([[0., 0.], [1., 0.], [0., 0.5], [1., 0.5], [0., 1.], [1., 1.]].map(|[y, z]| [x, y, z]));
-    }
-    // Points 2 and 3 belong to no cell.
-    let left = vec![
-        vec![0, 4, 5, 1],
-        vec![0, 1, 7, 6],
-        vec![4, 10, 11, 5],
-        vec![0, 6, 8, 10, 4],
-        vec![1, 5, 11, 9, 7],
-        vec![6, 7, 9, 8],
-        vec![8, 9, 11, 10],
-    ];
-    let lower = hexahedron([6, 12, 13, 7, 8, 14, 15, 9]);
-    let mut upper = hexahedron([8, 14, 15, 9, 10, 16, 17, 11]);
-    let far = upper.iter().position(|f| f.iter().all(|&p| p > 11)).unwrap();
-    let quad = upper.remove(far);
-    upper.extend([vec![quad[0], quad[1], quad[2]], vec![quad[0], quad[2], quad[3]]]);
-    FoamMesh::of_cells(points, &[left, lower, upper])
 }
 
 #[test]
@@ -295,6 +243,25 @@ fn meshes_that_move_and_change() {
     assert_eq!(case.read(3, array).unwrap_err().code(), "K005");
 }
 
+#[test]
+fn forms_of_old_versions() {
+    let binary = Form { binary: true, ..TEXT };
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join(POLY_MESH);
+    let mut mesh = polyhedra();
+    mesh.write(&at, TEXT);
+    let expected = open(folder.path()).mesh(0).unwrap();
+    // Faces one by one in binary; -1 where a face has no neighbour.
+    mesh.neighbour.resize(mesh.faces.len(), -1);
+    mesh.write(&at, binary);
+    let faces = mesh.faces.iter().flat_map(|f| labels(&f.iter().map(|&p| i64::from(p)).collect::<Vec<_>>(), binary));
+    let content: Vec<u8> = format!("{}\n(", mesh.faces.len()).bytes().chain(faces).chain(*b")").collect();
+    write_file(&at, "faces", "faceList", binary, &content);
+    assert_eq!(open(folder.path()).mesh(0).unwrap(), expected);
+    write_text_field(&folder.path().join("1"), "p", "volScalarField", "internalField uniform 1;");
+    assert_eq!(values(&open(folder.path()), 0, "p"), [1.0; 3]);
+}
+
 /// Opens, reads everything.
 fn read_all(folder: &Path) -> Result<Vec<f64>, Error> {
     let case = OpenFoamCase::open(folder)?;
@@ -388,7 +355,7 @@ fn refusals_of_damaged_files() {
     refused(mesh("points", "FoamFile", "FoamFil"), "K002", &["no header FoamFile"]);
     refused(mesh("points", "ascii", "text"), "K003", &["line 6", "text", "ascii or binary"]);
     refused(mesh("points", "(1 0 0)", "(1 0 nan)"), "K004", &["point 1, coordinate 2", "NaN"]);
-    refused(mesh("points", "(1 0 0)", "(1 0)"), "K003", &["line 16", "`)`", "a number"]);
+    refused(mesh("points", "(1 0 0)", "(1 0)"), "K003", &["line 17", "`)`", "a number"]);
     refused(mesh("points", "36\n", "37\n"), "K003", &["`)`", "`(`"]);
     refused(mesh("points", "36\n", "4000000000\n"), "K003", &["bytes", "a list of 4000000000 entries"]);
     refused(mesh("points", "36\n(", "4000000000{(0 0 0)} ("), "K003", &["equal entries"]);
@@ -397,7 +364,8 @@ fn refusals_of_damaged_files() {
     refused(mesh("faces", "4(", "2("), "K003", &["`)`"]);
     refused(mesh("faces", "4(1 ", "4(36 "), "K015", &["face 0", "36", "from 0 to 35"]);
     refused(mesh("faces", "4(1 ", "4(-5 "), "K003", &["`-5`", "a label"]);
-    refused(mesh("owner", "(\n0\n0\n", "(\n0\n1\n"), "K015", &["cell 0"]);
+    refused(mesh("owner", "10\n0\n0\n0\n", "10\n1\n1\n1\n"), "K015", &["cell 0", "3 faces", "4 faces or more"]);
+    refused(mesh("owner", "(\n0\n", "(\n-1\n"), "K003", &["cell -1 among 52 faces"]);
     refused(mesh("owner", "(\n0\n", "(\n4000000000\n"), "K003", &["cell 4000000000 among 52 faces"]);
     refused(mesh("owner", "(\n0\n", "(\n0\n0\n"), "K003", &["`)`"]);
     refused(mesh("owner", "52\n", "51\n"), "K005", &["a list of 51 entries", "expected 52"]);
@@ -408,7 +376,7 @@ fn refusals_of_damaged_files() {
     refused(p("internalField nonuniform 3(1 2 3);"), "K005", &["a list of 3 entries", "expected 12"]);
     refused(p("internalField nonuniform (1 2 3);"), "K005", &["a list of 3 entries", "expected 12"]);
     refused(p("internalField uniform (1 2);"), "K003", &["`2`", "`)`"]);
-    refused(p("internalField uniform 1,5;"), "K003", &["line 15", "`1,5`", "a number"]);
+    refused(p("internalField uniform 1,5;"), "K003", &["line 14", "`1,5`", "a number"]);
     refused(p("internalField uniform 1"), "K003", &["the end of the file", "`;`"]);
     refused(p("dimensions [0 0 0 0 0 0 0];"), "K003", &["the entry `internalField`"]);
     refused(p("dimensions [0 0 0 0 0 0 0]; /* internalField uniform 1;"), "K003", &["`*/`"]);
