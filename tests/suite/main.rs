@@ -24,4 +24,8 @@ mod stacked;
 mod supersonic;
 mod svg;
 mod tool;
+mod vtk_damaged;
+mod vtk_encoder;
+mod vtk_series;
+mod vtk_xml;
 mod vtu;
