@@ -27,5 +27,6 @@ mod tool;
 mod vtk_damaged;
 mod vtk_encoder;
 mod vtk_series;
+mod vtk_speed;
 mod vtk_xml;
 mod vtu;

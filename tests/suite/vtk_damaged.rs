@@ -98,7 +98,7 @@ fn counts_are_not_trusted() {
     let bytes = encode(Encoding::new(Mode::Ascii, ""), 8, 6, &arrays());
     let text = String::from_utf8(bytes).unwrap();
     let changed = |from: &str, to: &str| {
-        assert!(text.contains(from));
+        assert!(text.contains(from), "{from}");
         let path = write(folder.path(), "huge.vtu", text.replacen(from, to, 1).as_bytes());
         read_all(&path).unwrap_err()
     };
@@ -110,8 +110,8 @@ fn counts_are_not_trusted() {
         ("NumberOfCells=\"6 ", "NumberOfCells=\"999999999999", "K005", "NumberOfCells"),
         ("NumberOfComponents=\"3\"", "NumberOfComponents=\"0\"", "K005", "0 components"),
         ("NumberOfComponents=\"3\"", "NumberOfComponents=\"9999999\"", "K005", "9999999 components"),
-        ("3 7 11 19", "3 7 11 9223372036854775807", "K003", "numbers that rise"),
-        ("0 1 2 3 4 5 6 7", "0 1 2 3 4 5 6 8", "K015", "point 8"),
+        ("3 7 11", "3 7 9223372036854775807", "K003", "numbers that rise"),
+        ("0 1 2 0 1 2 3", "0 1 2 0 1 2 8", "K015", "point 8"),
         ("5 8 9", "5 8 77", "K006", "the VTK cell type 77"),
         ("5 8 9", "5 8 34", "K006", "cell 2: found the VTK cell type 34 biquadratic triangle; expected vertex, line"),
         ("5 8 9", "5 8 5", "K005", "cell 2 (triangle): found 4 points; expected 3"),

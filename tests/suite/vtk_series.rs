@@ -2,6 +2,7 @@
 
 use crate::vtk_encoder::{Array, Encoding, Mode, array, encode};
 use crate::vtk_xml::{values, write};
+use crate::vtu::keep;
 use kolmo::data::Location;
 use kolmo::io::mesh_file::{MeshArray, MeshFile, Number};
 use kolmo::io::pvd::{PvdFile, pieces_of, write_pvd};
@@ -127,6 +128,7 @@ fn series_are_written_and_read() {
     write_pvd(&path, &states).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("file=\"steps &amp; more/0.vtu\"") && text.contains("timestep=\"0.2\""), "{text}");
+    keep(&path);
     let file = PvdFile::open(&path).unwrap();
     assert_eq!((file.format(), file.n_states(), file.mesh_is_shared()), ("PVD", 3, false));
     assert_eq!(file.times(), Some(&[0.0, 0.1, 0.2][..]));
