@@ -50,30 +50,36 @@ pub(super) fn append_cells(
     } else {
         None
     };
-    for (c, (&code, range)) in types.iter().zip(ranges(&ends)).enumerate() {
-        let (cell_type, order) = cells.cell_type(c, code)?;
+    let mut c = 0;
+    for run in types.chunk_by(|a, b| a == b) {
+        let (cell_type, order) = cells.cell_type(c, run.first().copied().unwrap_or(-1))?;
         if blocks.last().is_none_or(|b| b.cell_type != cell_type) {
             blocks.push(CellBlock::new(cell_type, Vec::new()));
         }
         let Some(block) = blocks.last_mut() else { continue };
-        let nodes = connectivity.get(range).unwrap_or_default();
-        if let (CellType::Polyhedron, Some(faces)) = (cell_type, &faces) {
-            faces.append(&cells, c, &mut block.connectivity)?;
-        } else if !cell_type.is_ragged() && nodes.len() != cell_type.n_nodes() {
-            let found = format!("{} points", nodes.len());
-            return Err(cells.refuse("K005", c, cell_type, found, format!("{}", cell_type.n_nodes())));
-        } else if order.is_empty() {
-            for &p in nodes {
-                block.connectivity.push(cells.point(c, p)?);
+        let begin = block.connectivity.len();
+        for (c, range) in (c..c + run.len()).zip(ranges(&ends, c)) {
+            let nodes = connectivity.get(range).unwrap_or_default();
+            if let (CellType::Polyhedron, Some(faces)) = (cell_type, &faces) {
+                faces.append(&cells, c, &mut block.connectivity)?;
+            } else if !cell_type.is_ragged() && nodes.len() != cell_type.n_nodes() {
+                let found = format!("{} points", nodes.len());
+                return Err(cells.refuse("K005", c, cell_type, found, format!("{}", cell_type.n_nodes())));
+            } else {
+                cells.check_points(c, nodes)?;
+                block.connectivity.extend(nodes.iter().map(|&p| (p as usize + first) as u32));
             }
-        } else {
-            for &p in order.iter().filter_map(|&i| nodes.get(i)) {
-                block.connectivity.push(cells.point(c, p)?);
+            if cell_type.is_ragged() {
+                block.ends.push(block.connectivity.len());
             }
         }
-        if cell_type.is_ragged() {
-            block.ends.push(block.connectivity.len());
+        if !order.is_empty() {
+            for cell in block.connectivity.get_mut(begin..).unwrap_or_default().chunks_exact_mut(order.len()) {
+                let grid = cell.to_vec();
+                cell.iter_mut().zip(order.iter().filter_map(|&i| grid.get(i))).for_each(|(to, p)| *to = *p);
+            }
         }
+        c += run.len();
     }
     Ok(())
 }
@@ -86,9 +92,11 @@ fn cell_array<'a>(decoder: &Decoder<'_>, piece: &'a Piece, name: &str) -> Result
     piece.cells.iter().find(|a| a.name == name).ok_or_else(missing)
 }
 
-fn ranges(ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    starts.zip(ends).map(|(start, &end)| start..end)
+/// The entries of each cell or face from number `from` on.
+fn ranges(ends: &[usize], from: usize) -> impl Iterator<Item = Range<usize>> {
+    let start = if from == 0 { 0 } else { ends.get(from - 1).copied().unwrap_or(0) };
+    let ends = ends.get(from..).unwrap_or_default();
+    std::iter::once(start).chain(ends.iter().copied()).zip(ends).map(|(start, &end)| start..end)
 }
 
 struct Cells<'a> {
@@ -131,13 +139,13 @@ impl Cells<'_> {
         Error::input(code, &self.decoder.bytes.path, place, found, expected, "write the file again")
     }
 
-    fn point(&self, c: usize, p: i64) -> Result<u32> {
-        let inside = usize::try_from(p).ok().filter(|&p| p < self.n_points);
-        inside.and_then(|p| u32::try_from(p + self.first).ok()).ok_or_else(|| {
-            let expected = format!("point numbers from 0 to {}", self.n_points as i64 - 1);
-            let mend = "cells count points from zero";
-            Error::input("K015", &self.decoder.bytes.path, format!("cell {c}"), format!("point {p}"), expected, mend)
-        })
+    /// Errors: K015 for a point that the piece does not have, or beyond 32 bits in all.
+    fn check_points(&self, c: usize, points: &[i64]) -> Result<()> {
+        let end = self.n_points.min((u32::MAX as usize).saturating_sub(self.first));
+        let Some(p) = points.iter().find(|&&p| p < 0 || p as u64 >= end as u64) else { return Ok(()) };
+        let expected = format!("point numbers from 0 to {}", end as i64 - 1);
+        let (place, mend) = (format!("cell {c}"), "cells count points from zero");
+        Err(Error::input("K015", &self.decoder.bytes.path, place, format!("point {p}"), expected, mend))
     }
 }
 
@@ -163,7 +171,7 @@ impl Faces {
         let cell_ends = cells.ends(piece, "polyhedron_offsets", n)?;
         let points = read("face_connectivity", face_ends.last().copied())?;
         let numbers = read("polyhedron_to_faces", cell_ends.last().copied())?;
-        let faces: Vec<Range<usize>> = ranges(&face_ends).collect();
+        let faces: Vec<Range<usize>> = ranges(&face_ends, 0).collect();
         let face = |n: &i64| usize::try_from(*n).ok().and_then(|n| faces.get(n)).map_or(0, ExactSizeIterator::len);
         // A face lies between two cells at most; otherwise a small file could fill the memory.
         if numbers.iter().map(face).sum::<usize>() > 2 * points.len() {
@@ -171,7 +179,7 @@ impl Faces {
             let found = "faces that many cells share";
             return Err(Error::input("K003", path, "polyhedron_to_faces", found, "two cells per face", mend));
         }
-        Ok(Faces::Lists { points, faces, numbers, cells: ranges(&cell_ends).collect() })
+        Ok(Faces::Lists { points, faces, numbers, cells: ranges(&cell_ends, 0).collect() })
     }
 
     /// The faces of cell `c` as one stream.
@@ -183,9 +191,8 @@ impl Faces {
         to.push(faces.len() as u32);
         for face in faces {
             to.push(face.len() as u32);
-            for &p in face {
-                to.push(cells.point(c, p)?);
-            }
+            cells.check_points(c, face)?;
+            to.extend(face.iter().map(|&p| (p as usize + cells.first) as u32));
         }
         Ok(())
     }

@@ -29,35 +29,37 @@ pub(crate) struct Decoder<'a> {
     pub head: &'a Head,
 }
 
-/// A number as VTK stores it.
+/// A number as it is handed on.
 pub(crate) trait Target: Sized + Send {
-    fn from_bytes(number: NumberType, bytes: &[u8], big_endian: bool) -> Option<Vec<Self>>;
+    /// Adds the numbers in `bytes`; `None` for a type that does not fit.
+    fn extend(number: NumberType, bytes: &[u8], big_endian: bool, to: &mut Vec<Self>) -> Option<()>;
     fn from_text(number: NumberType, text: &str) -> Option<Self>;
 }
 
-macro_rules! convert {
-    ($from:ty, $bytes:expr, $big:expr) => {{
+macro_rules! extend {
+    ($from:ty, $bytes:expr, $big:expr, $to:expr) => {{
         let (numbers, _) = $bytes.as_chunks::<{ size_of::<$from>() }>();
-        Some(match $big {
-            true => numbers.iter().map(|b| <$from>::from_be_bytes(*b) as Self).collect(),
-            false => numbers.iter().map(|b| <$from>::from_le_bytes(*b) as Self).collect(),
-        })
+        match $big {
+            true => $to.extend(numbers.iter().map(|b| <$from>::from_be_bytes(*b) as Self)),
+            false => $to.extend(numbers.iter().map(|b| <$from>::from_le_bytes(*b) as Self)),
+        }
+        Some(())
     }};
 }
 
 impl Target for f64 {
-    fn from_bytes(number: NumberType, bytes: &[u8], big: bool) -> Option<Vec<f64>> {
+    fn extend(number: NumberType, bytes: &[u8], big: bool, to: &mut Vec<f64>) -> Option<()> {
         match number {
-            NumberType::Int8 => convert!(i8, bytes, big),
-            NumberType::UInt8 => convert!(u8, bytes, big),
-            NumberType::Int16 => convert!(i16, bytes, big),
-            NumberType::UInt16 => convert!(u16, bytes, big),
-            NumberType::Int32 => convert!(i32, bytes, big),
-            NumberType::UInt32 => convert!(u32, bytes, big),
-            NumberType::Int64 => convert!(i64, bytes, big),
-            NumberType::UInt64 => convert!(u64, bytes, big),
-            NumberType::Float32 => convert!(f32, bytes, big),
-            NumberType::Float64 => convert!(f64, bytes, big),
+            NumberType::Int8 => extend!(i8, bytes, big, to),
+            NumberType::UInt8 => extend!(u8, bytes, big, to),
+            NumberType::Int16 => extend!(i16, bytes, big, to),
+            NumberType::UInt16 => extend!(u16, bytes, big, to),
+            NumberType::Int32 => extend!(i32, bytes, big, to),
+            NumberType::UInt32 => extend!(u32, bytes, big, to),
+            NumberType::Int64 => extend!(i64, bytes, big, to),
+            NumberType::UInt64 => extend!(u64, bytes, big, to),
+            NumberType::Float32 => extend!(f32, bytes, big, to),
+            NumberType::Float64 => extend!(f64, bytes, big, to),
         }
     }
 
@@ -71,16 +73,16 @@ impl Target for f64 {
 }
 
 impl Target for i64 {
-    fn from_bytes(number: NumberType, bytes: &[u8], big: bool) -> Option<Vec<i64>> {
+    fn extend(number: NumberType, bytes: &[u8], big: bool, to: &mut Vec<i64>) -> Option<()> {
         match number {
-            NumberType::Int8 => convert!(i8, bytes, big),
-            NumberType::UInt8 => convert!(u8, bytes, big),
-            NumberType::Int16 => convert!(i16, bytes, big),
-            NumberType::UInt16 => convert!(u16, bytes, big),
-            NumberType::Int32 => convert!(i32, bytes, big),
-            NumberType::UInt32 => convert!(u32, bytes, big),
-            NumberType::Int64 => convert!(i64, bytes, big),
-            NumberType::UInt64 => convert!(u64, bytes, big),
+            NumberType::Int8 => extend!(i8, bytes, big, to),
+            NumberType::UInt8 => extend!(u8, bytes, big, to),
+            NumberType::Int16 => extend!(i16, bytes, big, to),
+            NumberType::UInt16 => extend!(u16, bytes, big, to),
+            NumberType::Int32 => extend!(i32, bytes, big, to),
+            NumberType::UInt32 => extend!(u32, bytes, big, to),
+            NumberType::Int64 => extend!(i64, bytes, big, to),
+            NumberType::UInt64 => extend!(u64, bytes, big, to),
             NumberType::Float32 | NumberType::Float64 => None,
         }
     }
@@ -106,13 +108,15 @@ impl Decoder<'_> {
             Place::Appended(offset) => self.appended(&place, *offset)?,
             Place::Ascii(texts) | Place::Base64(texts) => self.base64(&place, &self.texts(&place, texts)?)?,
         };
-        let decoded = Decoded { decoder: self, place: &place, size: array.number.size(), n };
-        let convert = |bytes: &[u8]| T::from_bytes(array.number, bytes, self.head.big_endian);
-        let values = match self.head.compressor {
-            Compressor::None => convert(decoded.plain(&stored)?),
-            _ => convert(&decoded.blocks(&stored)?),
-        };
-        values.ok_or_else(|| self.damaged(&place, "floating-point numbers", "integers"))
+        let decoded = Decoded { decoder: self, place: &place, number: array.number, n };
+        match self.head.compressor {
+            Compressor::None => {
+                let mut values = Vec::new();
+                decoded.extend(decoded.plain(&stored)?, &mut values)?;
+                Ok(values)
+            }
+            _ => decoded.blocks(&stored),
+        }
     }
 
     fn damaged(&self, place: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
@@ -200,12 +204,16 @@ impl Decoder<'_> {
 struct Decoded<'a> {
     decoder: &'a Decoder<'a>,
     place: &'a str,
-    /// Bytes of a number.
-    size: usize,
+    number: NumberType,
     n: Option<usize>,
 }
 
 impl Decoded<'_> {
+    fn extend<T: Target>(&self, bytes: &[u8], to: &mut Vec<T>) -> Result<()> {
+        let added = T::extend(self.number, bytes, self.decoder.head.big_endian, to);
+        added.ok_or_else(|| self.decoder.damaged(self.place, "floating-point numbers", "integers"))
+    }
+
     fn header(&self, stored: &[u8], i: usize) -> Result<u64> {
         let (size, big) = (self.decoder.head.header_size, self.decoder.head.big_endian);
         let start = i.saturating_mul(size);
@@ -223,12 +231,13 @@ impl Decoded<'_> {
 
     /// Bytes as the header tells them, if they make whole numbers, as many as expected.
     fn checked(&self, total: u64) -> Result<usize> {
-        let whole = total.is_multiple_of(self.size as u64) && usize::try_from(total).is_ok();
+        let size = self.number.size();
+        let whole = total.is_multiple_of(size as u64) && usize::try_from(total).is_ok();
         if !whole {
-            let (found, expected) = (format!("{total} bytes"), format!("numbers of {} bytes", self.size));
+            let (found, expected) = (format!("{total} bytes"), format!("numbers of {size} bytes"));
             return Err(self.decoder.damaged(self.place, found, expected));
         }
-        self.decoder.check_number(self.place, total as usize / self.size, self.n)?;
+        self.decoder.check_number(self.place, total as usize / size, self.n)?;
         Ok(total as usize)
     }
 
@@ -240,7 +249,7 @@ impl Decoded<'_> {
     }
 
     /// `[n_blocks, bytes of a block, bytes of the last one (0: it is full), compressed bytes of each, blocks]`.
-    fn blocks(&self, stored: &[u8]) -> Result<Vec<u8>> {
+    fn blocks<T: Target>(&self, stored: &[u8]) -> Result<Vec<T>> {
         let [n_blocks, size, last] = [self.header(stored, 0)?, self.header(stored, 1)?, self.header(stored, 2)?];
         let header_size = self.decoder.head.header_size as u64;
         let begin = n_blocks.checked_add(3).and_then(|n| n.checked_mul(header_size));
@@ -270,28 +279,35 @@ impl Decoded<'_> {
             packed.push(block);
             rest = tail;
         }
-        let mut bytes = vec![0; total];
-        let size = usize::try_from(size).unwrap_or(total).max(1);
-        let unpack = |inflate: &mut Decompress, block: &[u8], to: &mut [u8]| {
-            let done = match self.decoder.head.compressor {
-                Compressor::Lz4 => lz4_flex::block::decompress_into(block, to).is_ok_and(|n| n == to.len()),
-                _ => {
-                    inflate.reset(true);
-                    let end = inflate.decompress(block, to, FlushDecompress::Finish);
-                    end.is_ok_and(|s| s == Status::StreamEnd) && inflate.total_out() == to.len() as u64
-                }
-            };
-            let refuse = || self.decoder.damaged(self.place, "a block that cannot be decompressed", "compressed data");
-            if done { Ok(()) } else { Err(refuse()) }
-        };
-        let inflate = || Decompress::new(true);
-        if total >= PARALLEL && packed.len() > 1 {
-            let blocks = packed.par_iter().zip(bytes.par_chunks_mut(size));
-            blocks.try_for_each_init(inflate, |state, (block, to)| unpack(state, block, to))?;
-        } else {
-            let mut state = inflate();
-            packed.iter().zip(bytes.chunks_mut(size)).try_for_each(|(block, to)| unpack(&mut state, block, to))?;
+        let size = usize::try_from(size).unwrap_or(total).clamp(1, total.max(1));
+        let mut values = Vec::with_capacity(total / self.number.size());
+        if total < PARALLEL && size.is_multiple_of(self.number.size()) {
+            // One block at a time stays in the cache.
+            let (mut inflate, mut bytes) = (Decompress::new(true), vec![0; size]);
+            for (i, block) in packed.iter().enumerate() {
+                let to = bytes.get_mut(..size.min(total - i * size)).unwrap_or_default();
+                self.unpack(&mut inflate, block, to)?;
+                self.extend(to, &mut values)?;
+            }
+            return Ok(values);
         }
-        Ok(bytes)
+        let mut bytes = vec![0; total];
+        let blocks = packed.par_iter().zip(bytes.par_chunks_mut(size));
+        blocks.try_for_each_init(|| Decompress::new(true), |state, (block, to)| self.unpack(state, block, to))?;
+        self.extend(&bytes, &mut values)?;
+        Ok(values)
+    }
+
+    fn unpack(&self, inflate: &mut Decompress, block: &[u8], to: &mut [u8]) -> Result<()> {
+        let done = match self.decoder.head.compressor {
+            Compressor::Lz4 => lz4_flex::block::decompress_into(block, to).is_ok_and(|n| n == to.len()),
+            _ => {
+                inflate.reset(true);
+                let end = inflate.decompress(block, to, FlushDecompress::Finish);
+                end.is_ok_and(|s| s == Status::StreamEnd) && inflate.total_out() == to.len() as u64
+            }
+        };
+        let refuse = || self.decoder.damaged(self.place, "a block that cannot be decompressed", "compressed data");
+        if done { Ok(()) } else { Err(refuse()) }
     }
 }

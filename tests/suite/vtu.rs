@@ -68,6 +68,13 @@ fn integers(bytes: &[u8]) -> Vec<i64> {
     bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
+/// For a look from outside: KOLMO_KEEP=FOLDER keeps a copy.
+pub fn keep(path: &Path) {
+    if let Some(folder) = std::env::var_os("KOLMO_KEEP") {
+        std::fs::copy(path, Path::new(&folder).join(path.file_name().unwrap())).unwrap();
+    }
+}
+
 fn mesh() -> Mesh {
     Mesh {
         dim: 2,
@@ -133,10 +140,7 @@ fn what_is_written_is_read_back() {
             && section("CellData").contains("a&lt;b")
             && section("FieldData").contains("flag")
     );
-    // For a look from outside: KOLMO_KEEP=FOLDER keeps a copy.
-    if let Some(keep) = std::env::var_os("KOLMO_KEEP") {
-        std::fs::copy(&path, Path::new(&keep).join("out.vtu")).unwrap();
-    }
+    keep(&path);
 }
 
 /// A line as boundary beside the cells of the surface: an array on the surface cells only draws these.
