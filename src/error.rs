@@ -18,13 +18,13 @@ pub enum Error {
     #[error("{what} is not positive definite (pivot {pivot}); mend: {mend}")]
     NotPositiveDefinite { what: String, pivot: usize, mend: String },
     /// An iteration that did not reach its goal.
-    #[error("{what} did not converge: reached {reached:e}, wanted {wanted:e}")]
+    #[error("{what} did not converge: reached {reached:e}, wanted {wanted:e}; mend: loosen the tolerance, or scale the data")]
     NotConverged { what: String, reached: f64, wanted: f64 },
     /// The operating system refused to write.
     #[error("{}: cannot be written: {reason}; mend: free space or choose another place with -o", file.display())]
     Write { file: PathBuf, reason: String },
     /// Stopped by a signal (2 or 15).
-    #[error("stopped by signal {signal}")]
+    #[error("stopped by signal {signal}; mend: start it again, the old output is untouched")]
     Interrupted { signal: i32 },
     /// The error of another rank, the same on all ranks.
     #[error("{message}")]
@@ -35,41 +35,206 @@ fn at(place: &str) -> String {
     if place.is_empty() { String::new() } else { format!(", {place}") }
 }
 
-/// Code, cause and mend of every error, for `kolmo explain`.
-pub const CODES: &[(&str, &str, &str)] = &[
-    (
-        "K001",
-        "a file is missing or cannot be opened",
-        "check the path; paths in a study are relative to the study file",
-    ),
-    (
-        "K002",
-        "a file is not in the format that its place asks for",
-        "name an HDF5, NumPy, CSV or TOML file as the message says",
-    ),
-    ("K003", "a file is truncated or damaged", "copy or write the file again"),
-    ("K004", "a value is not a finite number", "mend or leave out the sample that the message names"),
-    ("K005", "an array has a wrong shape or length", "write the array with the expected shape"),
-    ("K006", "a name is unknown", "use one of the known names that the message lists"),
-    ("K007", "parameters are missing for a sample", "add the row to the parameter table"),
-    ("K008", "there are no samples, or too few", "widen `select`, or hand in more samples"),
-    ("K009", "a setting is outside its range", "choose a value in the range that the message states"),
-    ("K010", "a model file is damaged: its checksum differs", "copy the model file again, or fit it again"),
-    ("K011", "a model file was written by a newer version", "update kolmo"),
-    ("K012", "the command line or a study cannot be understood", "see --help; every key is listed in the README"),
-    ("K013", "the build lacks what the run needs", "build with the feature that the message names"),
-    ("K014", "the verb or the option has not arrived yet in this version", "see CHANGELOG.md for what is there"),
-    ("K015", "a mesh is not usable", "mend the cell or the point that the message names"),
-    (
-        "K016",
-        "an inner product is not symmetric positive definite",
-        "mend the matrix /inner_product, or choose inner_product = \"l2\"",
-    ),
-    ("K100", "arguments of a library call do not fit together", "compare the shapes that the message states"),
-    ("K101", "a matrix is not positive definite", "check the inner product or remove duplicate data"),
-    ("K102", "an iteration did not converge", "loosen the tolerance, or scale the data"),
-    ("K103", "a file cannot be written", "free disk space, or choose another folder"),
-    ("K104", "the run was stopped by a signal", "start it again; the old output is untouched"),
+/// Who can meet an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Users of the program `kolmo`.
+    Program,
+    /// Callers of the library only: no command line leads to it.
+    Library,
+}
+
+/// One kind of error, as `kolmo explain` tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Code {
+    pub code: &'static str,
+    pub cause: &'static str,
+    pub mend: &'static str,
+    pub audience: Audience,
+    /// Commands that can give it; none where no command line leads to it.
+    pub verbs: &'static [&'static str],
+    /// A message as it is printed.
+    pub example: &'static str,
+}
+
+/// Every code; one that is given once never changes its meaning.
+pub const CODES: &[Code] = &[
+    Code {
+        code: "K001",
+        cause: "a file is missing or cannot be opened",
+        mend: "check the path; paths in a study are relative to the study file",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "EX_K001",
+    },
+    Code {
+        code: "K002",
+        cause: "a file is not in the format that its place asks for",
+        mend: "name an HDF5, NumPy, CSV or TOML file as the message says",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "EX_K002",
+    },
+    Code {
+        code: "K003",
+        cause: "a file is truncated or damaged",
+        mend: "copy or write the file again",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "EX_K003",
+    },
+    Code {
+        code: "K004",
+        cause: "a value is not a finite number",
+        mend: "mend or leave out the sample that the message names",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "EX_K004",
+    },
+    Code {
+        code: "K005",
+        cause: "an array has a wrong shape or length",
+        mend: "write the array with the expected shape",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "EX_K005",
+    },
+    Code {
+        code: "K006",
+        cause: "a name is unknown",
+        mend: "use one of the known names that the message lists",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check", "explain"],
+        example: "EX_K006",
+    },
+    Code {
+        code: "K007",
+        cause: "parameters are missing for a sample",
+        mend: "add the row to the parameter table",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "check"],
+        example: "EX_K007",
+    },
+    Code {
+        code: "K008",
+        cause: "there are no samples, or too few",
+        mend: "widen `select`, or hand in more samples",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "check"],
+        example: "EX_K008",
+    },
+    Code {
+        code: "K009",
+        cause: "a setting is outside its range",
+        mend: "choose a value in the range that the message states",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "check"],
+        example: "EX_K009",
+    },
+    Code {
+        code: "K010",
+        cause: "a model file is damaged: its checksum differs",
+        mend: "copy the model file again, or fit it again",
+        audience: Audience::Program,
+        verbs: &["predict", "validate", "info", "check"],
+        example: "EX_K010",
+    },
+    Code {
+        code: "K011",
+        cause: "a model file was written by a newer version",
+        mend: "update kolmo",
+        audience: Audience::Program,
+        verbs: &["predict", "validate", "info", "check"],
+        example: "EX_K011",
+    },
+    Code {
+        code: "K012",
+        cause: "the command line or a study cannot be understood",
+        mend: "see --help; every key is listed in the README",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check", "explain", "demo", "doctor", "completions"],
+        example: "EX_K012",
+    },
+    Code {
+        code: "K013",
+        cause: "the build lacks what the run needs",
+        mend: "build with the feature that the message names",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check", "demo"],
+        example: "EX_K013",
+    },
+    Code {
+        code: "K014",
+        cause: "the verb or the option has not arrived yet in this version",
+        mend: "see CHANGELOG.md for what is there",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "check", "convert", "plan", "sample", "export"],
+        example: "EX_K014",
+    },
+    Code {
+        code: "K015",
+        cause: "a mesh is not usable",
+        mend: "mend the cell or the point that the message names",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "info", "check"],
+        example: "EX_K015",
+    },
+    Code {
+        code: "K016",
+        cause: "an inner product is not symmetric positive definite",
+        mend: "mend the matrix /inner_product, or choose inner_product = \"l2\"",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "info", "check"],
+        example: "EX_K016",
+    },
+    Code {
+        code: "K019",
+        cause: "numbers are too large or too small for their squares to be computed",
+        mend: "write the field in other units, or leave it out of `fields`",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "check"],
+        example: "EX_K019",
+    },
+    Code {
+        code: "K100",
+        cause: "arguments of a library call do not fit together",
+        mend: "compare the shapes that the message states",
+        audience: Audience::Library,
+        verbs: &[],
+        example: "EX_K100",
+    },
+    Code {
+        code: "K101",
+        cause: "a matrix is not positive definite",
+        mend: "check the inner product or remove duplicate data",
+        audience: Audience::Program,
+        verbs: &["fit", "validate"],
+        example: "EX_K101",
+    },
+    Code {
+        code: "K102",
+        cause: "an iteration did not converge",
+        mend: "loosen the tolerance, or scale the data",
+        audience: Audience::Library,
+        verbs: &[],
+        example: "EX_K102",
+    },
+    Code {
+        code: "K103",
+        cause: "a file cannot be written",
+        mend: "free disk space, or choose another folder",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check", "explain", "demo", "doctor"],
+        example: "EX_K103",
+    },
+    Code {
+        code: "K104",
+        cause: "the run was stopped by a signal",
+        mend: "start it again; the old output is untouched",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "demo"],
+        example: "EX_K104",
+    },
 ];
 
 impl Error {

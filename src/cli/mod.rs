@@ -3,10 +3,12 @@
 pub mod check;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
 pub mod fit;
 pub mod info;
 pub mod pictures;
 pub mod predict;
+pub mod preflight;
 pub mod scores;
 pub mod source;
 pub mod validate;
@@ -14,9 +16,8 @@ pub mod validate;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use kolmo::comm::{Communicator, SingleComm, launched_here, launched_rank};
-use kolmo::error::{CODES, Error, Result};
+use kolmo::error::{Error, Result};
 use kolmo::offline::Progress;
-use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -63,8 +64,8 @@ enum Verb {
     Info { file: PathBuf },
     /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
     Check { file: PathBuf },
-    /// Cause and mend of an error. Example: kolmo explain K004
-    Explain { code: String },
+    /// Cause and mend of an error, or all codes. Example: kolmo explain K004
+    Explain { code: Option<String> },
     /// Fits, predicts and validates a supersonic flow. Example: kolmo demo out
     Demo { folder: Option<PathBuf> },
     /// What this build and machine have. Example: kolmo doctor
@@ -155,21 +156,13 @@ fn perform(cli: &Cli) -> Result<()> {
             print(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
-        Verb::Explain { code } => match CODES.iter().find(|(c, _, _)| c.eq_ignore_ascii_case(code)) {
-            Some((code, cause, mend)) => cli.global.result(
-                &format!("{code}\ncause: {cause}\nmend:  {mend}"),
-                &json!({"code": code, "cause": cause, "mend": mend}),
-            ),
-            None => Err(Error::input(
-                "K006",
-                "kolmo",
-                "explain",
-                format!("unknown code `{code}`"),
-                format!("one of: {}", CODES.iter().map(|(code, _, _)| *code).collect::<Vec<_>>().join(", ")),
-                "copy the code from the brackets of the error",
-            )),
-        },
+        Verb::Explain { code } => explain::run(code.as_deref(), &cli.global),
     }
+}
+
+/// Tells that a signal ends the run.
+pub fn stopped(signal: i32) {
+    report(Err(Error::Interrupted { signal }));
 }
 
 fn report(result: Result<()>) -> i32 {

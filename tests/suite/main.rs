@@ -1,7 +1,8 @@
 //! All tests but those under mpirun, in one binary.
 
 mod architecture;
-mod bad_input;
+mod bad_input_steps;
+mod bad_inputs;
 mod communicator;
 mod drawing;
 mod gaussian_process;
@@ -18,6 +19,7 @@ mod pictures;
 mod pod;
 mod predictions;
 mod ranks;
+mod refusals;
 mod rust_source;
 mod sparse_cholesky;
 mod stacked;
