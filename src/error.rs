@@ -215,8 +215,8 @@ pub const CODES: &[Code] = &[
         code: "K102",
         cause: "an iteration did not converge",
         mend: "loosen the tolerance, or scale the data",
-        audience: Audience::Library,
-        verbs: &[],
+        audience: Audience::Program,
+        verbs: &["fit", "validate"],
         example: "EX_K102",
     },
     Code {

@@ -161,7 +161,12 @@ fn reduce(
     check_magnitude(&format!("field {}", info.name), comm.all_argmax(most, 0).0)?;
     let own = layout.owned();
     let rows = rows.unwrap_or_else(|| layout.local_range().collect());
-    let all = pod(&snapshots, &inner_product, &wide(&options.pod, n))?;
+    let all = pod(&snapshots, &inner_product, &wide(&options.pod, n)).map_err(|e| match e {
+        Error::NotConverged { what, reached, wanted } => {
+            Error::NotConverged { what: format!("{what} of field {}", info.name), reached, wanted }
+        }
+        other => other,
+    })?;
     let r = all.count(options.pod.truncation);
     let centred = match &all.mean {
         Some(mean) => subtract(&snapshots, mean)?,

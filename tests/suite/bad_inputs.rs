@@ -4,7 +4,6 @@ use crate::bad_input_steps::{Step, perform};
 use crate::tool::{KOLMO, Run, check_message, contents, kolmo, listing};
 use kolmo::Error;
 use kolmo::error::{Audience, CODES};
-use kolmo::linalg::dense::symmetric_eigen;
 use kolmo::linalg::tall::{Layout, TallMatrix};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -88,9 +87,10 @@ impl Case {
         if let Some(signal) = &self.signal {
             return signal.run(command);
         }
-        if let Some(file) = &self.stdout {
-            command.stdout(std::fs::OpenOptions::new().write(true).open(file).unwrap());
-        }
+        match &self.stdout {
+            Some(file) => command.stdout(std::fs::OpenOptions::new().write(true).open(file).unwrap()),
+            None => command.stdout(Stdio::piped()),
+        };
         Run::of_prepared(&mut command)
     }
 
@@ -138,11 +138,7 @@ impl Signal {
 /// Calls that no command line leads to: code, the bad call and the mended one.
 fn library_calls() -> Vec<(&'static str, Error, Result<(), Error>)> {
     let tall = |n_rows| TallMatrix::new(Layout::serial(4), faer::Mat::zeros(n_rows, 2)).map(drop);
-    let eigen = |v: f64| symmetric_eigen(faer::Mat::from_fn(2, 2, |i, j| if i == j { 1.0 } else { v }).as_ref()).map(drop);
-    vec![
-        ("K100", tall(3).unwrap_err(), tall(4)),
-        ("K102", eigen(f64::INFINITY).unwrap_err(), eigen(0.5)),
-    ]
+    vec![("K100", tall(3).unwrap_err(), tall(4))]
 }
 
 #[test]
