@@ -18,7 +18,9 @@ pub enum Error {
     #[error("{what} is not positive definite (pivot {pivot}); mend: {mend}")]
     NotPositiveDefinite { what: String, pivot: usize, mend: String },
     /// An iteration that did not reach its goal.
-    #[error("{what} did not converge: reached {reached:e}, wanted {wanted:e}; mend: loosen the tolerance, or scale the data")]
+    #[error(
+        "{what} did not converge: reached {reached:.1e}, wanted {wanted:.1e}; mend: loosen the tolerance, or scale the data"
+    )]
     NotConverged { what: String, reached: f64, wanted: f64 },
     /// The operating system refused to write.
     #[error("{}: cannot be written: {reason}; mend: free space or choose another place with -o", file.display())]
@@ -65,7 +67,7 @@ pub const CODES: &[Code] = &[
         mend: "check the path; paths in a study are relative to the study file",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check"],
-        example: "EX_K001",
+        example: "error[K001]: lost.h5: found no such file; expected a readable HDF5 file; mend: check the path and its permissions",
     },
     Code {
         code: "K002",
@@ -73,7 +75,7 @@ pub const CODES: &[Code] = &[
         mend: "name an HDF5, NumPy, CSV or TOML file as the message says",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check"],
-        example: "EX_K002",
+        example: "error[K002]: train.h5: found a file without the HDF5 signature; expected an HDF5 file; mend: name an HDF5 file, or convert this one",
     },
     Code {
         code: "K003",
@@ -81,7 +83,7 @@ pub const CODES: &[Code] = &[
         mend: "copy or write the file again",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check"],
-        example: "EX_K003",
+        example: "error[K003]: model.h5, length of the file: found 19710 bytes; expected 39420 bytes; mend: copy the model file again, or fit it again",
     },
     Code {
         code: "K004",
@@ -89,7 +91,7 @@ pub const CODES: &[Code] = &[
         mend: "mend or leave out the sample that the message names",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check"],
-        example: "EX_K004",
+        example: "error[K004]: train.h5, /snapshots/pressure, sample 7, entry 11: found NaN; expected a finite number; mend: mend the sample, or leave it out with `select`",
     },
     Code {
         code: "K005",
@@ -97,7 +99,7 @@ pub const CODES: &[Code] = &[
         mend: "write the array with the expected shape",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check"],
-        example: "EX_K005",
+        example: "error[K005]: train.h5, /snapshots/pressure: found 11 samples; expected 12 samples, as in /snapshots/density; mend: write the array with the expected shape",
     },
     Code {
         code: "K006",
@@ -105,7 +107,7 @@ pub const CODES: &[Code] = &[
         mend: "use one of the known names that the message lists",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check", "explain"],
-        example: "EX_K006",
+        example: "error[K006]: study.toml, [reduction]: found unknown key `tolerence`; expected one of: method, tolerance, modes, center, inner_product, algorithm, memory; mend: did you mean `tolerance`?",
     },
     Code {
         code: "K007",
@@ -113,7 +115,7 @@ pub const CODES: &[Code] = &[
         mend: "add the row to the parameter table",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "check"],
-        example: "EX_K007",
+        example: "error[K007]: parameters.csv, parameters: found 11 rows; sample 11 has none; expected 12 rows, one per sample; mend: add the missing rows",
     },
     Code {
         code: "K008",
@@ -121,7 +123,7 @@ pub const CODES: &[Code] = &[
         mend: "widen `select`, or hand in more samples",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "check"],
-        example: "EX_K008",
+        example: "error[K008]: study.toml, [data] select: found 2 samples; expected at least 3 samples to train on; mend: widen `select`, or hand in more samples",
     },
     Code {
         code: "K009",
@@ -129,7 +131,7 @@ pub const CODES: &[Code] = &[
         mend: "choose a value in the range that the message states",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "check"],
-        example: "EX_K009",
+        example: "error[K009]: study.toml, [reduction] tolerance: found 1.5; expected a tolerance in [0, 1); mend: choose a tolerance in [0, 1)",
     },
     Code {
         code: "K010",
@@ -137,7 +139,7 @@ pub const CODES: &[Code] = &[
         mend: "copy the model file again, or fit it again",
         audience: Audience::Program,
         verbs: &["predict", "validate", "info", "check"],
-        example: "EX_K010",
+        example: "error[K010]: model.h5, bytes 512..39400: found a checksum that differs; expected the bytes that were written; mend: copy the model file again, or fit it again",
     },
     Code {
         code: "K011",
@@ -145,7 +147,7 @@ pub const CODES: &[Code] = &[
         mend: "update kolmo",
         audience: Audience::Program,
         verbs: &["predict", "validate", "info", "check"],
-        example: "EX_K011",
+        example: "error[K011]: model.h5, user block: found format version 8; expected format version 1 or older; mend: update kolmo",
     },
     Code {
         code: "K012",
@@ -153,7 +155,7 @@ pub const CODES: &[Code] = &[
         mend: "see --help; every key is listed in the README",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check", "explain", "demo", "doctor", "completions"],
-        example: "EX_K012",
+        example: "error[K012]: kolmo, fit: found unexpected argument '--speed'; expected the usage that --help shows; mend: run kolmo --help",
     },
     Code {
         code: "K013",
@@ -161,15 +163,15 @@ pub const CODES: &[Code] = &[
         mend: "build with the feature that the message names",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check", "demo"],
-        example: "EX_K013",
+        example: "error[K013]: snapshots.npz: found zip file error: unsupported Zip archive: Compression method not supported; expected arrays that are stored or deflated; mend: write the file with numpy.savez",
     },
     Code {
         code: "K014",
         cause: "the verb or the option has not arrived yet in this version",
         mend: "see CHANGELOG.md for what is there",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "check", "convert", "plan", "sample", "export"],
-        example: "EX_K014",
+        verbs: &["fit", "validate", "check", "plan", "sample", "export"],
+        example: "error[K014]: study.toml, [reduction] method: found `reduced-basis`; expected one that is there: pod; mend: choose one that is there, or update kolmo",
     },
     Code {
         code: "K015",
@@ -177,7 +179,7 @@ pub const CODES: &[Code] = &[
         mend: "mend the cell or the point that the message names",
         audience: Audience::Program,
         verbs: &["fit", "validate", "info", "check"],
-        example: "EX_K015",
+        example: "error[K015]: train.h5, cell 2 (quad): found point 25; expected point numbers from 0 to 24; mend: cells count points from zero",
     },
     Code {
         code: "K016",
@@ -185,7 +187,23 @@ pub const CODES: &[Code] = &[
         mend: "mend the matrix /inner_product, or choose inner_product = \"l2\"",
         audience: Audience::Program,
         verbs: &["fit", "validate", "info", "check"],
-        example: "EX_K016",
+        example: "error[K016]: train.h5, /inner_product, row 12, column 12: found -1 on the diagonal; expected a positive definite matrix; mend: mend the matrix, or choose inner_product = \"l2\"",
+    },
+    Code {
+        code: "K017",
+        cause: "the meshes of the samples differ",
+        mend: "leave out the sample that the message names, or write all samples on one mesh",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "info", "check"],
+        example: "",
+    },
+    Code {
+        code: "K018",
+        cause: "a variant of a format is not read",
+        mend: "write the file again in the form that the message names",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "info", "check"],
+        example: "",
     },
     Code {
         code: "K019",
@@ -193,7 +211,7 @@ pub const CODES: &[Code] = &[
         mend: "write the field in other units, or leave it out of `fields`",
         audience: Audience::Program,
         verbs: &["fit", "validate", "check"],
-        example: "EX_K019",
+        example: "error[K019]: train.h5, field pressure: found a largest magnitude of 5.9e160; expected one between 1e-130 and 1e130; mend: write the values in other units, or leave them out",
     },
     Code {
         code: "K100",
@@ -201,7 +219,7 @@ pub const CODES: &[Code] = &[
         mend: "compare the shapes that the message states",
         audience: Audience::Library,
         verbs: &[],
-        example: "EX_K100",
+        example: "error[K100]: rows of a tall matrix: found 3; expected 4",
     },
     Code {
         code: "K101",
@@ -209,7 +227,7 @@ pub const CODES: &[Code] = &[
         mend: "check the inner product or remove duplicate data",
         audience: Audience::Program,
         verbs: &["fit", "validate"],
-        example: "EX_K101",
+        example: "error[K101]: Gram matrix of the trend functions is not positive definite (pivot 2); mend: use a constant mean, or drop dependent inputs",
     },
     Code {
         code: "K102",
@@ -217,7 +235,7 @@ pub const CODES: &[Code] = &[
         mend: "loosen the tolerance, or scale the data",
         audience: Audience::Program,
         verbs: &["fit", "validate"],
-        example: "EX_K102",
+        example: "error[K102]: singular value decomposition of field pressure did not converge: reached NaN, wanted 2.2e-16; mend: loosen the tolerance, or scale the data",
     },
     Code {
         code: "K103",
@@ -225,7 +243,7 @@ pub const CODES: &[Code] = &[
         mend: "free disk space, or choose another folder",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check", "explain", "demo", "doctor"],
-        example: "EX_K103",
+        example: "error[K103]: model.h5: cannot be written: File too large; mend: free space or choose another place with -o",
     },
     Code {
         code: "K104",
@@ -233,7 +251,7 @@ pub const CODES: &[Code] = &[
         mend: "start it again; the old output is untouched",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "demo"],
-        example: "EX_K104",
+        example: "error[K104]: stopped by signal 2; mend: start it again, the old output is untouched",
     },
 ];
 

@@ -104,7 +104,7 @@ pub fn run() -> i32 {
             let text = e.render().to_string();
             // The first paragraph, on one line.
             let lines: Vec<&str> = text.lines().map(str::trim).take_while(|l| !l.is_empty()).collect();
-            let found = lines.join(" ").trim_start_matches("error: ").to_string();
+            let found = lines.join(" ").trim_start_matches("error: ").trim_end_matches(" found").to_string();
             let place = if first.is_empty() || first.starts_with('-') { "command line".into() } else { first };
             return report(Err(Error::input(
                 "K012",

@@ -174,7 +174,8 @@ impl Preflight {
         let n = source.n_samples();
         let (rows, held_out) = self.keep(study.select(n)).unwrap_or_else(|| ((0..n).collect(), Vec::new()));
         self.keep(enough(study, &rows));
-        let used = format!("{n} in {}, {} to train on, {} held out", source.path().display(), rows.len(), held_out.len());
+        let used =
+            format!("{n} in {}, {} to train on, {} held out", source.path().display(), rows.len(), held_out.len());
         self.told("samples", used);
         if let Some([first, .., last]) = source.time() {
             self.told("time", format!("{first} to {last}, {}", steps(source.time().unwrap_or_default())));
@@ -200,13 +201,16 @@ impl Preflight {
         for (j, name) in table.names.iter().enumerate() {
             let (low, high) = range(&table, j);
             self.told(format!("input {name}"), format!("{low} to {high}"));
+            self.magnitude(&format!("input {name}"), low.abs().max(high.abs()), samples.source.path());
         }
         for (name, value) in dropped {
             self.told(format!("input {name}"), format!("{value} in all samples; dropped"));
         }
-        let names = &samples.scalars.names;
-        if !names.is_empty() {
-            self.told("scalars", names.join(", "));
+        let scalars = samples.scalars.select_rows(rows);
+        for (j, name) in scalars.names.iter().enumerate() {
+            let (low, high) = range(&scalars, j);
+            self.told(format!("scalar {name}"), format!("{low} to {high}"));
+            self.magnitude(&format!("scalar {name}"), low.abs().max(high.abs()), samples.source.path());
         }
     }
 
@@ -265,12 +269,16 @@ impl Preflight {
             }
         }
         self.keep_some(bad.into_values().collect());
-        self.keep(check_magnitude(&format!("field {}", field.name), largest).map_err(|e| e.in_file(source.path())));
+        self.magnitude(&format!("field {}", field.name), largest, source.path());
         let (n, place, components) = (field.n_entities, field.location.name(), field.n_components);
         self.told(
             format!("field {}", field.name),
             format!("{n} {place} values x {components}, largest magnitude {largest:.4e}"),
         );
+    }
+
+    fn magnitude(&mut self, what: &str, largest: f64, file: &Path) {
+        self.keep(check_magnitude(what, largest).map_err(|e| e.in_file(file)));
     }
 
     /// Snapshots and bases of all fields against `memory` and against the machine.
@@ -279,7 +287,12 @@ impl Preflight {
         let need = |f: &FieldInfo| 8.0 * f.n_dofs() as f64 * (n_samples + n_modes) as f64;
         let Some(largest) = fields.iter().max_by(|a, b| need(a).total_cmp(&need(b))) else { return };
         let total: f64 = fields.iter().map(need).sum();
-        let text = format!("about {} for snapshots and bases; most for {}: {}", size(total), largest.name, size(need(largest)));
+        let text = format!(
+            "about {} for snapshots and bases; most for {}: {}",
+            size(total),
+            largest.name,
+            size(need(largest))
+        );
         let (machine, limit) = (machine_memory(), study.reduction.memory.as_deref());
         let of_machine = machine.map_or(String::new(), |m| format!("; the machine has {}", size(m)));
         self.told("memory", text + &of_machine);

@@ -58,7 +58,7 @@ pub fn check_magnitude(what: &str, largest: f64) -> Result<()> {
     if largest == 0.0 || !largest.is_finite() || MAGNITUDES.contains(&largest) {
         return Ok(());
     }
-    let found = format!("a largest magnitude of {largest:e}");
+    let found = format!("a largest magnitude of {largest:.1e}");
     let expected = format!("one between {:e} and {:e}", MAGNITUDES.start(), MAGNITUDES.end());
     let mend = "write the values in other units, or leave them out";
     Err(Error::input("K019", "snapshots", what, found, expected, mend))

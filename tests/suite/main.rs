@@ -18,6 +18,7 @@ mod online_kernels;
 mod pictures;
 mod pod;
 mod predictions;
+mod preflight;
 mod ranks;
 mod refusals;
 mod rust_source;
