@@ -1,7 +1,7 @@
 //! `kolmo check`.
 
 use super::Global;
-use super::preflight::Preflight;
+use super::findings::Findings;
 use kolmo::error::Result;
 use kolmo::io::{model_file, pod_model};
 use std::io::Read;
@@ -19,19 +19,19 @@ pub fn is_model(file: &Path) -> bool {
 pub fn run(file: &Path, global: &Global) -> Result<()> {
     global.check_json()?;
     let found = if file.extension().is_some_and(|e| e == "toml") {
-        Preflight::of_study(file, global)
+        Findings::of_study(file, global)
     } else if is_model(file) || !file.exists() {
         of_model(file)?
     } else {
-        Preflight::of_data(file, global)?
+        Findings::of_data(file, global)?
     };
     found.finish(file, global)
 }
 
-fn of_model(file: &Path) -> Result<Preflight> {
+fn of_model(file: &Path) -> Result<Findings> {
     model_file::verify_file(file)?;
     let (model, about) = pod_model::read(file)?;
-    let mut found = Preflight::default();
+    let mut found = Findings::default();
     let length = std::fs::metadata(file).map_or(0, |m| m.len());
     found.told("bytes", format!("{length}, every checksum holds"));
     found.told("model", format!("{}, {} samples", about.study_name, model.n_snapshots));

@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
+pub mod findings;
 pub mod fit;
 pub mod info;
 pub mod pictures;

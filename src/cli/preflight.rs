@@ -1,5 +1,6 @@
 //! All that can be known of a study or a data set before the work.
 
+use super::findings::Findings;
 use super::fit::enough;
 use super::source::{self, Samples, inner_product};
 use super::{Global, warn};
@@ -10,27 +11,17 @@ use kolmo::io::SnapshotSource;
 use kolmo::io::csv::read_table;
 use kolmo::mesh::Mesh;
 use kolmo::offline::pod_regression::check_magnitude;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Bytes of snapshots that are looked at at once.
 const BLOCK: usize = 1 << 26;
-/// Samples that are named one by one.
-const NAMED: usize = 20;
 
-/// What was looked at, and what has to be mended.
-#[derive(Default)]
-pub struct Preflight {
-    checked: Vec<(String, String)>,
-    problems: Vec<Error>,
-}
-
-impl Preflight {
+impl Findings {
     /// Looks at a study and all that it names.
-    pub fn of_study(file: &Path, global: &Global) -> Preflight {
+    pub fn of_study(file: &Path, global: &Global) -> Findings {
         let (study, problems) = Study::read_all(file);
-        let mut this = Preflight { problems, ..Preflight::default() };
+        let mut this = Findings { problems, ..Findings::default() };
         if let Some(study) = study {
             let reduction = &study.reduction;
             let text = format!("{}, {} in {}", study.name, reduction.method, reduction.inner_product);
@@ -44,75 +35,16 @@ impl Preflight {
     }
 
     /// Looks at a data set on its own.
-    pub fn of_data(file: &Path, global: &Global) -> Result<Preflight> {
+    pub fn of_data(file: &Path, global: &Global) -> Result<Findings> {
         let (source, _) = source::open(file)?;
         let rows: Vec<usize> = (0..source.n_samples()).collect();
-        let mut this = Preflight::default();
+        let mut this = Findings::default();
         this.told("samples", rows.len());
         this.mesh(source.as_ref(), &rows);
         for field in source.fields() {
             this.field(source.as_ref(), field, &rows, global);
         }
         Ok(this)
-    }
-
-    /// Says what was looked at.
-    pub fn told(&mut self, what: impl Into<String>, found: impl ToString) {
-        self.checked.push((what.into(), found.to_string()));
-    }
-
-    /// Prints the lines, then `ok` or the problems; the error is that of the only problem, or counts them.
-    pub fn finish(self, file: &Path, global: &Global) -> Result<()> {
-        let mut lines: Vec<String> = self.checked.iter().map(|(what, found)| format!("{what}: {found}")).collect();
-        match self.problems.is_empty() {
-            true => lines.push("ok".into()),
-            false => {
-                let numbered = self.problems.iter().enumerate();
-                lines.extend(numbered.map(|(i, e)| format!("{}. [{}] {e}", i + 1, e.code())));
-            }
-        }
-        let checked = self.checked.iter().map(|(what, found)| json!({"what": what, "found": found}));
-        let value = json!({"ok": self.problems.is_empty(), "checked": Value::from_iter(checked),
-            "problems": Value::from_iter(self.problems.iter().map(as_json))});
-        global.result(&lines.join("\n"), &value)?;
-        let n = self.problems.len();
-        match self.problems.into_iter().next() {
-            None => Ok(()),
-            Some(only) if n == 1 => Err(only),
-            Some(first) => {
-                let code = kolmo::error::CODES.iter().find(|c| c.code == first.code()).map_or("K012", |c| c.code);
-                let mend = format!("mend each as the list says; the first: {first}");
-                Err(Error::input(code, file, "", format!("{n} problems"), "none", mend))
-            }
-        }
-    }
-
-    /// The value, or None after its problem is noted.
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(e) => {
-                self.note(e);
-                None
-            }
-        }
-    }
-
-    fn note(&mut self, problem: Error) {
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
-        }
-    }
-
-    /// Notes problems of samples, the rest of very many as a count.
-    fn keep_some(&mut self, problems: Vec<Error>) {
-        let n = problems.len();
-        let next = problems.get(NAMED).cloned();
-        problems.into_iter().take(NAMED).for_each(|e| self.note(e));
-        if let Some(Error::Input { code, file, place, expected, mend, .. }) = next {
-            let found = format!("{} more samples like these", n - NAMED);
-            self.problems.push(Error::Input { code, file, place, found, expected, mend });
-        }
     }
 
     fn output(&mut self, study: &Study) {
@@ -281,28 +213,28 @@ impl Preflight {
         self.keep(check_magnitude(what, largest).map_err(|e| e.in_file(file)));
     }
 
-    /// Snapshots and bases of all fields against `memory` and against the machine.
+    /// What a fit holds at once, at most, against `memory` and against the machine.
     fn memory(&mut self, study: &Study, fields: &[FieldInfo], n_samples: usize) {
         let n_modes = study.reduction.modes.map_or(n_samples, |m| n_samples.min(m.max(1) as usize));
-        let need = |f: &FieldInfo| 8.0 * f.n_dofs() as f64 * (n_samples + n_modes) as f64;
-        let Some(largest) = fields.iter().max_by(|a, b| need(a).total_cmp(&need(b))) else { return };
-        let total: f64 = fields.iter().map(need).sum();
-        let text = format!(
-            "about {} for snapshots and bases; most for {}: {}",
-            size(total),
-            largest.name,
-            size(need(largest))
-        );
-        let (machine, limit) = (machine_memory(), study.reduction.memory.as_deref());
+        let held = |f: &FieldInfo, n_columns: usize| 8.0 * f.n_dofs() as f64 * n_columns as f64;
+        let Some(largest) = fields.iter().max_by_key(|f| f.n_dofs()) else { return };
+        let snapshots: f64 = fields.iter().map(|f| held(f, n_samples)).sum();
+        // One field at a time: all of its modes, what they miss and a product, and snapshots without their mean.
+        let work = held(largest, n_samples * if study.reduction.center { 4 } else { 3 });
+        let total = snapshots + work + fields.iter().map(|f| held(f, n_modes)).sum::<f64>();
+        let most = held(largest, n_samples + n_modes) + work;
+        let machine = machine_memory();
         let of_machine = machine.map_or(String::new(), |m| format!("; the machine has {}", size(m)));
-        self.told("memory", text + &of_machine);
-        if let Some(limit) = limit.filter(|text| bytes(text).is_some_and(|limit| limit < total)) {
-            warn(&format!("about {} are needed at once, more than `memory` = {limit}", size(total)));
+        let (text, name) = (size(total), &largest.name);
+        self.told("memory", format!("at most about {text}, {} of it for {name}{of_machine}", size(most)));
+        let limit = study.reduction.memory.as_deref().filter(|t| bytes(t).is_some_and(|limit| limit < snapshots));
+        if let Some(limit) = limit {
+            warn(&format!("the snapshots take {}, more than `memory` = {limit}", size(snapshots)));
         }
         if let Some(machine) = machine.filter(|m| *m < total) {
-            let (found, expected) = (format!("about {} for {} fields", size(total), fields.len()), size(machine));
-            let mend = format!("select fewer samples or fields (most is for {}), or fit on more ranks", largest.name);
-            let expected = format!("at most {expected}, the memory of this machine");
+            let found = format!("at most about {text} for {} fields and {n_samples} samples", fields.len());
+            let expected = format!("at most {}, the memory of this machine", size(machine));
+            let mend = format!("select fewer samples or fields (most is for {name}), or fit on several machines");
             self.problems.push(Error::input("K009", &study.file, "[data] select", found, expected, mend));
         }
     }
@@ -325,15 +257,6 @@ fn leave_out(study: &mut Study, error: &Error) -> bool {
         study.scores.floor.clear();
     }
     of_scalars
-}
-
-fn as_json(e: &Error) -> Value {
-    match e {
-        Error::Input { code, file, place, found, expected, mend } => json!({"code": code, "file": file, "place": place,
-            "found": found, "expected": expected, "mend": mend}),
-        other => json!({"code": other.code(), "file": null, "place": null, "found": other.to_string(),
-            "expected": null, "mend": null}),
-    }
 }
 
 fn range(table: &Table, column: usize) -> (f64, f64) {

@@ -1,6 +1,6 @@
 //! `kolmo check STUDY.toml`: all problems at once, before the work.
 
-use crate::tool::{Run, Stacked, contents, kolmo, write_text};
+use crate::tool::{Run, Stacked, contents, data_sets, kolmo, write_text};
 use serde_json::Value;
 use std::path::Path;
 use tempfile::TempDir;
@@ -49,8 +49,8 @@ fn a_sound_study_is_told_line_by_line() {
         "mesh: 25 points, 16 cells (quad), 2-D",
         "field density: 16 cell values x 1, largest magnitude 2.5000e0",
         "model: study.model.h5 (new)",
-        // 20 samples and 20 modes of 25 and 16 values of 8 bytes.
-        "memory: about 12.8 KiB for snapshots and bases; most for pressure: 7.8 KiB",
+        // 20 samples and 20 modes of 25 and 16 values of 8 bytes, and three times the samples of the larger field.
+        "memory: at most about 24.5 KiB, 19.5 KiB of it for pressure",
     ] {
         assert!(run.stdout.lines().any(|l| l.starts_with(line)), "`{line}` is missing: {}", run.stdout);
     }
@@ -159,4 +159,35 @@ fn data_sets_and_models() {
     let run = kolmo(folder, &["check", "bad.h5"]);
     assert_eq!((run.code, problems(&run).len()), (Some(2), 1), "{run:#?}");
     assert!(run.line("error[K004]: bad.h5").contains("sample 5"));
+}
+
+#[test]
+fn magnitudes_within_the_range_change_nothing() {
+    // 2^±428 is about 1e±129.
+    let answers = [0, 428, -428].map(|exponent| {
+        let factor = 2f64.powi(exponent);
+        let folder = folder(&format!("{STUDY}\n[reduction]\nmodes = 4\n"), |d| {
+            d.snapshots.iter_mut().for_each(|f| f.1 *= factor)
+        });
+        let folder = folder.path();
+        check(folder).success();
+        kolmo(folder, &["fit", "study.toml", "-o", "model.h5"]).success();
+        kolmo(folder, &["predict", "model.h5", "--at", "mach=1.5,gamma=0.5", "-o", "out.h5"]).success();
+        let mut out = data_sets(&folder.join("out.h5"));
+        for (name, (_, values)) in &mut out {
+            if ["/snapshots", "/uncertainty", "/interval/"].iter().any(|start| name.starts_with(start)) {
+                values.iter_mut().for_each(|v| *v /= factor);
+            }
+        }
+        out
+    });
+    assert!(answers[0].keys().any(|name| name == "/uncertainty/pressure"), "{:?}", answers[0].keys());
+    for answer in &answers[1..] {
+        for (name, (_, values)) in answer {
+            let expected = &answers[0][name].1;
+            let largest = expected.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+            let same = values.iter().zip(expected).all(|(v, e)| (v - e).abs() <= 1e-9 * largest);
+            assert!(same, "{name}: {values:?}, {expected:?}");
+        }
+    }
 }
