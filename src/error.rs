@@ -18,13 +18,15 @@ pub enum Error {
     #[error("{what} is not positive definite (pivot {pivot}); mend: {mend}")]
     NotPositiveDefinite { what: String, pivot: usize, mend: String },
     /// An iteration that did not reach its goal.
-    #[error("{what} did not converge: reached {reached:e}, wanted {wanted:e}")]
+    #[error(
+        "{what} did not converge: reached {reached:.1e}, wanted {wanted:.1e}; mend: loosen the tolerance, or scale the data"
+    )]
     NotConverged { what: String, reached: f64, wanted: f64 },
     /// The operating system refused to write.
     #[error("{}: cannot be written: {reason}; mend: free space or choose another place with -o", file.display())]
     Write { file: PathBuf, reason: String },
     /// Stopped by a signal (2 or 15).
-    #[error("stopped by signal {signal}")]
+    #[error("stopped by signal {signal}; mend: start it again, the old output is untouched")]
     Interrupted { signal: i32 },
     /// The error of another rank, the same on all ranks.
     #[error("{message}")]
@@ -35,47 +37,222 @@ fn at(place: &str) -> String {
     if place.is_empty() { String::new() } else { format!(", {place}") }
 }
 
-/// Code, cause and mend of every error, for `kolmo explain`.
-pub const CODES: &[(&str, &str, &str)] = &[
-    (
-        "K001",
-        "a file is missing or cannot be opened",
-        "check the path; paths in a study are relative to the study file",
-    ),
-    (
-        "K002",
-        "a file is not in the format that its place asks for",
-        "name an HDF5, NumPy, CSV or TOML file as the message says",
-    ),
-    ("K003", "a file is truncated or damaged", "copy or write the file again"),
-    ("K004", "a value is not a finite number", "mend or leave out the sample that the message names"),
-    ("K005", "an array has a wrong shape or length", "write the array with the expected shape"),
-    ("K006", "a name is unknown", "use one of the known names that the message lists"),
-    ("K007", "parameters are missing for a sample", "add the row to the parameter table"),
-    ("K008", "there are no samples, or too few", "widen `select`, or hand in more samples"),
-    ("K009", "a setting is outside its range", "choose a value in the range that the message states"),
-    ("K010", "a model file is damaged: its checksum differs", "copy the model file again, or fit it again"),
-    ("K011", "a model file was written by a newer version", "update kolmo"),
-    ("K012", "the command line or a study cannot be understood", "see --help; every key is listed in the README"),
-    ("K013", "the build lacks what the run needs", "build with the feature that the message names"),
-    ("K014", "the verb or the option has not arrived yet in this version", "see CHANGELOG.md for what is there"),
-    ("K015", "a mesh is not usable", "mend the cell or the point that the message names"),
-    (
-        "K016",
-        "an inner product is not symmetric positive definite",
-        "mend the matrix /inner_product, or choose inner_product = \"l2\"",
-    ),
-    (
-        "K017",
-        "the meshes of the samples differ",
-        "leave out the sample that the message names, or write all samples on one mesh",
-    ),
-    ("K018", "a variant of a format is not read", "write the file again in the form that the message names"),
-    ("K100", "arguments of a library call do not fit together", "compare the shapes that the message states"),
-    ("K101", "a matrix is not positive definite", "check the inner product or remove duplicate data"),
-    ("K102", "an iteration did not converge", "loosen the tolerance, or scale the data"),
-    ("K103", "a file cannot be written", "free disk space, or choose another folder"),
-    ("K104", "the run was stopped by a signal", "start it again; the old output is untouched"),
+/// Who can meet an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Users of the program `kolmo`.
+    Program,
+    /// Callers of the library only: no command line leads to it.
+    Library,
+}
+
+/// One kind of error, as `kolmo explain` tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Code {
+    pub code: &'static str,
+    pub cause: &'static str,
+    pub mend: &'static str,
+    pub audience: Audience,
+    /// Commands that can give it; none where no command line leads to it.
+    pub verbs: &'static [&'static str],
+    /// A message as it is printed.
+    pub example: &'static str,
+}
+
+/// Every code; one that is given once never changes its meaning.
+pub const CODES: &[Code] = &[
+    Code {
+        code: "K001",
+        cause: "a file is missing or cannot be opened",
+        mend: "check the path; paths in a study are relative to the study file",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "error[K001]: lost.h5: found no such file; expected a readable HDF5 file; mend: check the path and its permissions",
+    },
+    Code {
+        code: "K002",
+        cause: "a file is not in the format that its place asks for",
+        mend: "name an HDF5, NumPy, CSV or TOML file as the message says",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "error[K002]: train.h5: found a file without the HDF5 signature; expected an HDF5 file; mend: name an HDF5 file, or convert this one",
+    },
+    Code {
+        code: "K003",
+        cause: "a file is truncated or damaged",
+        mend: "copy or write the file again",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "error[K003]: model.h5, length of the file: found 19710 bytes; expected 39420 bytes; mend: copy the model file again, or fit it again",
+    },
+    Code {
+        code: "K004",
+        cause: "a value is not a finite number",
+        mend: "mend or leave out the sample that the message names",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "error[K004]: train.h5, /snapshots/pressure, sample 7, entry 11: found NaN; expected a finite number; mend: mend the sample, or leave it out with `select`",
+    },
+    Code {
+        code: "K005",
+        cause: "an array has a wrong shape or length",
+        mend: "write the array with the expected shape",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check"],
+        example: "error[K005]: train.h5, /snapshots/pressure: found 11 samples; expected 12 samples, as in /snapshots/density; mend: write the array with the expected shape",
+    },
+    Code {
+        code: "K006",
+        cause: "a name is unknown",
+        mend: "use one of the known names that the message lists",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check", "explain"],
+        example: "error[K006]: study.toml, [reduction]: found unknown key `tolerence`; expected one of: method, tolerance, modes, center, inner_product, algorithm, memory; mend: did you mean `tolerance`?",
+    },
+    Code {
+        code: "K007",
+        cause: "parameters are missing for a sample",
+        mend: "add the row to the parameter table",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "check"],
+        example: "error[K007]: parameters.csv, parameters: found 11 rows; sample 11 has none; expected 12 rows, one per sample; mend: add the missing rows",
+    },
+    Code {
+        code: "K008",
+        cause: "there are no samples, or too few",
+        mend: "widen `select`, or hand in more samples",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "check"],
+        example: "error[K008]: study.toml, [data] select: found 2 samples; expected at least 3 samples to train on; mend: widen `select`, or hand in more samples",
+    },
+    Code {
+        code: "K009",
+        cause: "a setting is outside its range",
+        mend: "choose a value in the range that the message states",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "check"],
+        example: "error[K009]: study.toml, [reduction] tolerance: found 1.5; expected a tolerance in [0, 1); mend: choose a tolerance in [0, 1)",
+    },
+    Code {
+        code: "K010",
+        cause: "a model file is damaged: its checksum differs",
+        mend: "copy the model file again, or fit it again",
+        audience: Audience::Program,
+        verbs: &["predict", "validate", "info", "check"],
+        example: "error[K010]: model.h5, bytes 512..39400: found a checksum that differs; expected the bytes that were written; mend: copy the model file again, or fit it again",
+    },
+    Code {
+        code: "K011",
+        cause: "a model file was written by a newer version",
+        mend: "update kolmo",
+        audience: Audience::Program,
+        verbs: &["predict", "validate", "info", "check"],
+        example: "error[K011]: model.h5, user block: found format version 8; expected format version 1 or older; mend: update kolmo",
+    },
+    Code {
+        code: "K012",
+        cause: "the command line or a study cannot be understood",
+        mend: "see --help; every key is listed in the README",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check", "explain", "demo", "doctor", "completions"],
+        example: "error[K012]: kolmo, fit: found unexpected argument '--speed'; expected the usage that --help shows; mend: run kolmo --help",
+    },
+    Code {
+        code: "K013",
+        cause: "the build lacks what the run needs",
+        mend: "build with the feature that the message names",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check", "demo"],
+        example: "error[K013]: snapshots.npz: found zip file error: unsupported Zip archive: Compression method not supported; expected arrays that are stored or deflated; mend: write the file with numpy.savez",
+    },
+    Code {
+        code: "K014",
+        cause: "the verb or the option has not arrived yet in this version",
+        mend: "see CHANGELOG.md for what is there",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "check", "plan", "sample", "export"],
+        example: "error[K014]: study.toml, [reduction] method: found `reduced-basis`; expected one that is there: pod; mend: choose one that is there, or update kolmo",
+    },
+    Code {
+        code: "K015",
+        cause: "a mesh is not usable",
+        mend: "mend the cell or the point that the message names",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "info", "check"],
+        example: "error[K015]: train.h5, cell 2 (quad): found point 25; expected point numbers from 0 to 24; mend: cells count points from zero",
+    },
+    Code {
+        code: "K016",
+        cause: "an inner product is not symmetric positive definite",
+        mend: "mend the matrix /inner_product, or choose inner_product = \"l2\"",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "info", "check"],
+        example: "error[K016]: train.h5, /inner_product, row 12, column 12: found -1 on the diagonal; expected a positive definite matrix; mend: mend the matrix, or choose inner_product = \"l2\"",
+    },
+    Code {
+        code: "K017",
+        cause: "the meshes of the samples differ",
+        mend: "leave out the sample that the message names, or write all samples on one mesh",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "info", "check"],
+        example: "",
+    },
+    Code {
+        code: "K018",
+        cause: "a variant of a format is not read",
+        mend: "write the file again in the form that the message names",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "info", "check"],
+        example: "",
+    },
+    Code {
+        code: "K019",
+        cause: "numbers are too large or too small for their squares to be computed",
+        mend: "write the field in other units, or leave it out of `fields`",
+        audience: Audience::Program,
+        verbs: &["fit", "validate", "check"],
+        example: "error[K019]: train.h5, field pressure: found a largest magnitude of 5.9e160; expected one between 1e-130 and 1e130; mend: write the values in other units, or leave them out",
+    },
+    Code {
+        code: "K100",
+        cause: "arguments of a library call do not fit together",
+        mend: "compare the shapes that the message states",
+        audience: Audience::Library,
+        verbs: &[],
+        example: "error[K100]: rows of a tall matrix: found 3; expected 4",
+    },
+    Code {
+        code: "K101",
+        cause: "a matrix is not positive definite",
+        mend: "check the inner product or remove duplicate data",
+        audience: Audience::Program,
+        verbs: &["fit", "validate"],
+        example: "error[K101]: Gram matrix of the trend functions is not positive definite (pivot 2); mend: use a constant mean, or drop dependent inputs",
+    },
+    Code {
+        code: "K102",
+        cause: "an iteration did not converge",
+        mend: "loosen the tolerance, or scale the data",
+        audience: Audience::Program,
+        verbs: &["fit", "validate"],
+        example: "error[K102]: singular value decomposition of field pressure did not converge: reached NaN, wanted 2.2e-16; mend: loosen the tolerance, or scale the data",
+    },
+    Code {
+        code: "K103",
+        cause: "a file cannot be written",
+        mend: "free disk space, or choose another folder",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "info", "check", "explain", "demo", "doctor"],
+        example: "error[K103]: model.h5: cannot be written: File too large; mend: free space or choose another place with -o",
+    },
+    Code {
+        code: "K104",
+        cause: "the run was stopped by a signal",
+        mend: "start it again; the old output is untouched",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "demo"],
+        example: "error[K104]: stopped by signal 2; mend: start it again, the old output is untouched",
+    },
 ];
 
 impl Error {

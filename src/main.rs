@@ -10,6 +10,7 @@ fn main() {
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 kolmo::io::atomic::remove_live();
+                cli::stopped(signal);
                 signal_hook::low_level::exit(128 + signal);
             }
         });

@@ -1,10 +1,10 @@
 //! `kolmo check`.
 
 use super::Global;
-use super::source::{Samples, inner_product, open};
+use super::findings::Findings;
 use kolmo::error::Result;
 use kolmo::io::open_mesh::MeshFormat;
-use serde_json::json;
+use kolmo::io::{model_file, pod_model};
 use std::io::Read;
 use std::path::Path;
 
@@ -19,22 +19,30 @@ pub fn is_model(file: &Path) -> bool {
 
 /// Checks a model byte by byte, or a study and its data without working on them.
 pub fn run(file: &Path, global: &Global) -> Result<()> {
-    if file.extension().is_some_and(|e| e == "toml") {
-        let study = kolmo::data::study::Study::read(file)?;
-        let samples = Samples::of(&study)?;
-        let (rows, _) = study.select(samples.source.n_samples())?;
-        super::fit::enough(&study, &rows)?;
-        samples.inputs(&study, &rows)?;
-        let mesh = samples.source.mean_mesh(&rows)?;
-        for field in samples.fields(&study)? {
-            let (kind, product) = (&study.reduction.inner_product, samples.file_product.as_ref());
-            inner_product(kind, &field, mesh.as_ref(), product, samples.source.path())?;
-        }
+    global.check_json()?;
+    let found = if file.extension().is_some_and(|e| e == "toml") {
+        Findings::of_study(file, global)
     } else if is_model(file) || !file.exists() {
-        kolmo::io::model_file::verify_file(file)?;
-        kolmo::io::pod_model::read(file)?;
+        of_model(file)?
     } else {
-        open(file)?;
+        Findings::of_data(file, global)?
+    };
+    found.finish(file, global)
+}
+
+fn of_model(file: &Path) -> Result<Findings> {
+    model_file::verify_file(file)?;
+    let (model, about) = pod_model::read(file)?;
+    let mut found = Findings::default();
+    let length = std::fs::metadata(file).map_or(0, |m| m.len());
+    found.told("bytes", format!("{length}, every checksum holds"));
+    found.told("model", format!("{}, {} samples", about.study_name, model.n_snapshots));
+    found.told("inputs", model.inputs.names.join(", "));
+    for f in &model.fields {
+        found.told(format!("field {}", f.info.name), format!("{} modes", f.n_modes()));
     }
-    global.result("ok", &json!({"ok": true}))
+    if !model.scalars.is_empty() {
+        found.told("scalars", model.scalars.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", "));
+    }
+    Ok(found)
 }

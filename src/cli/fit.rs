@@ -108,6 +108,7 @@ fn of_file(error: Error, study: &Study, samples: &Samples) -> Error {
             let mend = "mend the matrix, or choose inner_product = \"l2\"";
             Error::input("K016", samples.source.path(), "/inner_product", found, "a positive definite matrix", mend)
         }
+        e if e.code() == "K019" => e.in_file(samples.source.path()),
         other => other,
     }
 }

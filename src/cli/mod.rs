@@ -4,10 +4,13 @@ pub mod check;
 pub mod convert;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
+pub mod findings;
 pub mod fit;
 pub mod info;
 pub mod pictures;
 pub mod predict;
+pub mod preflight;
 pub mod scores;
 pub mod source;
 pub mod validate;
@@ -15,9 +18,8 @@ pub mod validate;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use kolmo::comm::{Communicator, SingleComm, launched_here, launched_rank};
-use kolmo::error::{CODES, Error, Result};
+use kolmo::error::{Error, Result};
 use kolmo::offline::Progress;
-use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -66,8 +68,8 @@ enum Verb {
     Convert(convert::Convert),
     /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
     Check { file: PathBuf },
-    /// Cause and mend of an error. Example: kolmo explain K004
-    Explain { code: String },
+    /// Cause and mend of an error, or all codes. Example: kolmo explain K004
+    Explain { code: Option<String> },
     /// Fits, predicts and validates a supersonic flow. Example: kolmo demo out
     Demo { folder: Option<PathBuf> },
     /// What this build and machine have. Example: kolmo doctor
@@ -106,7 +108,7 @@ pub fn run() -> i32 {
             let text = e.render().to_string();
             // The first paragraph, on one line.
             let lines: Vec<&str> = text.lines().map(str::trim).take_while(|l| !l.is_empty()).collect();
-            let found = lines.join(" ").trim_start_matches("error: ").to_string();
+            let found = lines.join(" ").trim_start_matches("error: ").trim_end_matches(" found").to_string();
             let place = if first.is_empty() || first.starts_with('-') { "command line".into() } else { first };
             return report(Err(Error::input(
                 "K012",
@@ -159,21 +161,13 @@ fn perform(cli: &Cli) -> Result<()> {
             print(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
-        Verb::Explain { code } => match CODES.iter().find(|(c, _, _)| c.eq_ignore_ascii_case(code)) {
-            Some((code, cause, mend)) => cli.global.result(
-                &format!("{code}\ncause: {cause}\nmend:  {mend}"),
-                &json!({"code": code, "cause": cause, "mend": mend}),
-            ),
-            None => Err(Error::input(
-                "K006",
-                "kolmo",
-                "explain",
-                format!("unknown code `{code}`"),
-                format!("one of: {}", CODES.iter().map(|(code, _, _)| *code).collect::<Vec<_>>().join(", ")),
-                "copy the code from the brackets of the error",
-            )),
-        },
+        Verb::Explain { code } => explain::run(code.as_deref(), &cli.global),
     }
+}
+
+/// Tells that a signal ends the run.
+pub fn stopped(signal: i32) {
+    report(Err(Error::Interrupted { signal }));
 }
 
 fn report(result: Result<()>) -> i32 {

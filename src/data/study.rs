@@ -181,48 +181,66 @@ pub fn bytes(text: &str) -> Option<f64> {
 impl Study {
     /// Reads and checks a study file.
     pub fn read(file: &Path) -> Result<Study> {
-        let text = std::fs::read_to_string(file).map_err(|e| {
-            Error::input("K001", file, "", e.to_string(), "a study in TOML", "check the path of the study file")
-        })?;
-        Study::parse(&text, file)
+        Study::first(Study::read_all(file))
     }
 
     /// Parses and checks the text of a study; `file` gives the folder that paths are relative to.
     pub fn parse(text: &str, file: &Path) -> Result<Study> {
-        let damaged = |e: &dyn std::fmt::Display| {
-            let message = plain(&e.to_string());
-            Error::input("K012", file, "", message, "TOML as in the README", "mend the line that the message shows")
-        };
-        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| damaged(&e))?;
-        check_keys(&table, file)?;
-        let part = |key: &str| table.get(key).cloned().unwrap_or(toml::Value::Table(toml::Table::new()));
-        let section = |key: &'static str| {
-            move |e: toml::de::Error| {
-                let message = plain(&e.to_string());
-                Error::input(
-                    "K012",
-                    file,
-                    format!("[{key}]"),
-                    message,
-                    "a value of the documented type",
-                    "mend the value",
-                )
+        Study::first(Study::parse_all(text, file))
+    }
+
+    fn first((study, problems): (Option<Study>, Vec<Error>)) -> Result<Study> {
+        match (problems.into_iter().next(), study) {
+            (None, Some(study)) => Ok(study),
+            (problem, _) => Err(problem.unwrap_or_else(|| Error::argument("study", "nothing", "a study or a problem"))),
+        }
+    }
+
+    /// The study, where its sections can be read, and all that is wrong with it.
+    pub fn read_all(file: &Path) -> (Option<Study>, Vec<Error>) {
+        match std::fs::read_to_string(file) {
+            Ok(text) => Study::parse_all(&text, file),
+            Err(e) => {
+                let mend = "check the path of the study file";
+                (None, vec![Error::input("K001", file, "", e.to_string(), "a study in TOML", mend)])
+            }
+        }
+    }
+
+    fn parse_all(text: &str, file: &Path) -> (Option<Study>, Vec<Error>) {
+        let table: toml::Table = match text.parse() {
+            Ok(table) => table,
+            Err(e) => {
+                let (found, mend) = (plain(&toml::de::Error::to_string(&e)), "mend the line that the message shows");
+                return (None, vec![Error::input("K012", file, "", found, "TOML as in the README", mend)]);
             }
         };
+        let mut problems = check_keys(&table, file);
+        let part = |key: &str| table.get(key).cloned().unwrap_or(toml::Value::Table(toml::Table::new()));
         let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let (data, reduction) = (section(&table, "data", file), section(&table, "reduction", file));
+        let (regression, scores) = (section(&table, "regression", file), section(&table, "scores", file));
+        let mut kept = |problem: Option<Error>| problems.extend(problem);
+        let (data, reduction, regression, scores) = match (data, reduction, regression, scores) {
+            (Ok(data), Ok(reduction), Ok(regression), Ok(scores)) => (data, reduction, regression, scores),
+            (data, reduction, regression, scores) => {
+                [data.err(), reduction.err(), regression.err(), scores.err()].into_iter().for_each(&mut kept);
+                return (None, problems);
+            }
+        };
         let study = Study {
             name: table.get("name").and_then(|v| v.as_str()).map_or(stem, str::to_string),
             file: file.to_path_buf(),
             text: text.to_string(),
             model: table.get("model").and_then(|v| v.as_str()).map(PathBuf::from),
-            data: part("data").try_into().map_err(section("data"))?,
-            reduction: part("reduction").try_into().map_err(section("reduction"))?,
-            regression: part("regression").try_into().map_err(section("regression"))?,
-            scores: part("scores").try_into().map_err(section("scores"))?,
+            data,
+            reduction,
+            regression,
+            scores,
             described: part("inputs").as_table().into_iter().flat_map(|t| t.keys().cloned()).collect(),
         };
-        study.check_values()?;
-        Ok(study)
+        problems.extend(study.check_values());
+        (Some(study), problems)
     }
 
     /// The study with all defaults for samples without a study, as it is written to `file`.
@@ -313,12 +331,14 @@ impl Study {
         Ok(candidates.into_iter().partition(|i| i % every != offset))
     }
 
-    fn check_values(&self) -> Result<()> {
-        let refuse = |place: &str, found: String, expected: &str| {
-            Err(Error::input("K009", &self.file, place, found, expected, format!("choose {expected}")))
+    /// All values that are unknown, not there yet or out of range.
+    fn check_values(&self) -> Vec<Error> {
+        let mut problems = Vec::new();
+        let wrong = |place: &str, found: String, expected: &str| {
+            Error::input("K009", &self.file, place, found, expected, format!("choose {expected}"))
         };
         if self.data.samples.as_os_str().is_empty() {
-            return Err(Error::input(
+            problems.push(Error::input(
                 "K012",
                 &self.file,
                 "[data]",
@@ -328,73 +348,72 @@ impl Study {
             ));
         }
         let (r, g) = (&self.reduction, &self.regression);
-        for (place, what, value, known) in [
-            ("[reduction] method", "method", &r.method, METHODS),
-            ("[reduction] inner_product", "inner product", &r.inner_product, INNER_PRODUCTS),
-            ("[reduction] algorithm", "algorithm", &r.algorithm, ALGORITHMS),
-            ("[regression] kernel", "kernel", &g.kernel, KERNELS),
-            ("[regression] mean", "mean", &g.mean, MEANS),
+        for (place, what, value, known, there) in [
+            ("[reduction] method", "method", &r.method, METHODS, &["pod"][..]),
+            (
+                "[reduction] inner_product",
+                "inner product",
+                &r.inner_product,
+                INNER_PRODUCTS,
+                &["l2", "euclidean", "file"],
+            ),
+            ("[reduction] algorithm", "algorithm", &r.algorithm, ALGORITHMS, &["auto", "gram", "tsqr", "randomized"]),
+            ("[regression] kernel", "kernel", &g.kernel, KERNELS, KERNELS),
+            ("[regression] mean", "mean", &g.mean, MEANS, MEANS),
         ] {
             if !known.contains(&value.as_str()) {
-                return Err(unknown_name(&self.file, place, what, value, known));
-            }
-        }
-        for (place, value, there) in [
-            ("[reduction] method", &r.method, &["pod"][..]),
-            ("[reduction] inner_product", &r.inner_product, &["l2", "euclidean", "file"]),
-            ("[reduction] algorithm", &r.algorithm, &["auto", "gram", "tsqr", "randomized"]),
-        ] {
-            if !there.contains(&value.as_str()) {
-                let there = there.join(", ");
-                return Err(Error::input(
-                    "K014",
-                    &self.file,
-                    place,
-                    format!("`{value}`"),
-                    format!("one that is there: {there}"),
-                    "choose one that is there, or update kolmo",
-                ));
+                problems.push(unknown_name(&self.file, place, what, value, known));
+            } else if !there.contains(&value.as_str()) {
+                let (found, expected) = (format!("`{value}`"), format!("one that is there: {}", there.join(", ")));
+                let mend = "choose one that is there, or update kolmo";
+                problems.push(Error::input("K014", &self.file, place, found, expected, mend));
             }
         }
         if let (Some(_), Some(_)) = (r.tolerance, r.modes) {
-            return refuse("[reduction]", "tolerance and modes".into(), "either tolerance or modes");
+            problems.push(wrong("[reduction]", "tolerance and modes".into(), "either tolerance or modes"));
         }
         if r.algorithm == "randomized" && r.modes.is_none() {
-            return refuse(
-                "[reduction] algorithm",
-                "randomized without modes".into(),
-                "modes = N with the randomized way",
-            );
+            let expected = "modes = N with the randomized way";
+            problems.push(wrong("[reduction] algorithm", "randomized without modes".into(), expected));
         }
         if let Some(t) = r.tolerance.filter(|t| !(*t >= 0.0 && *t < 1.0)) {
-            return refuse("[reduction] tolerance", t.to_string(), "a tolerance in [0, 1)");
+            problems.push(wrong("[reduction] tolerance", t.to_string(), "a tolerance in [0, 1)"));
         }
         if let Some(m) = r.modes.filter(|m| *m < 1) {
-            return refuse("[reduction] modes", m.to_string(), "a number of modes of at least 1");
+            problems.push(wrong("[reduction] modes", m.to_string(), "a number of modes of at least 1"));
         }
         if !(1..=1000).contains(&g.restarts) {
-            return refuse("[regression] restarts", g.restarts.to_string(), "restarts between 1 and 1000");
+            problems.push(wrong("[regression] restarts", g.restarts.to_string(), "restarts between 1 and 1000"));
         }
         if let Some(text) = r.memory.as_deref().filter(|text| bytes(text).is_none()) {
-            return refuse("[reduction] memory", format!("`{text}`"), "a size like \"2GiB\"");
+            problems.push(wrong("[reduction] memory", format!("`{text}`"), "a size like \"2GiB\""));
         }
         for (place, names) in [("[data] fields", &self.data.fields), ("[data] inputs", &self.data.inputs)] {
             let Some(names) = names else { continue };
             if names.is_empty() {
-                return refuse(place, "an empty list".into(), "at least one name, or no such key for all");
+                problems.push(wrong(place, "an empty list".into(), "at least one name, or no such key for all"));
             }
             if let Some(i) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
-                return refuse(place, format!("`{}` twice", names[i]), "each name once");
+                problems.push(wrong(place, format!("`{}` twice", names[i]), "each name once"));
             }
         }
         if !(g.confidence > 0.0 && g.confidence < 1.0) {
-            return refuse("[regression] confidence", g.confidence.to_string(), "a confidence in (0, 1)");
+            problems.push(wrong("[regression] confidence", g.confidence.to_string(), "a confidence in (0, 1)"));
         }
-        if let Some((name, floor)) = self.scores.floor.iter().find(|(_, f)| !(**f >= 0.0 && f.is_finite())) {
-            return refuse(&format!("[scores] floor.{name}"), floor.to_string(), "a floor of at least 0");
+        for (name, floor) in self.scores.floor.iter().filter(|(_, f)| !(**f >= 0.0 && f.is_finite())) {
+            problems.push(wrong(&format!("[scores] floor.{name}"), floor.to_string(), "a floor of at least 0"));
         }
-        Ok(())
+        problems
     }
+}
+
+/// A section in its type. Error: K012 with what the parser says.
+fn section<T: serde::de::DeserializeOwned>(table: &toml::Table, key: &str, file: &Path) -> Result<T> {
+    let value = table.get(key).cloned().unwrap_or(toml::Value::Table(toml::Table::new()));
+    value.try_into().map_err(|e: toml::de::Error| {
+        let expected = "a value of the documented type";
+        Error::input("K012", file, format!("[{key}]"), plain(&e.to_string()), expected, "mend the value")
+    })
 }
 
 /// Python's `start:stop:step` without negative numbers, cut to the samples that exist only where an end is open.
@@ -412,11 +431,12 @@ fn parse_range(text: &str, n_samples: usize) -> Option<Vec<usize>> {
     (step > 0).then(|| (start..stop.min(n_samples + 1).max(start)).step_by(step).collect())
 }
 
-fn check_keys(table: &toml::Table, file: &Path) -> Result<()> {
-    let unknown = |place: &str, key: &str, known: &[&str]| Err(unknown_name(file, place, "key", key, known));
+/// All keys that are unknown or not there yet, and sections that are no tables.
+fn check_keys(table: &toml::Table, file: &Path) -> Vec<Error> {
+    let mut problems = Vec::new();
     for key in table.keys() {
         if LATER.contains(&key.as_str()) {
-            return Err(Error::input(
+            problems.push(Error::input(
                 "K014",
                 file,
                 format!("[{key}]"),
@@ -424,51 +444,43 @@ fn check_keys(table: &toml::Table, file: &Path) -> Result<()> {
                 "tables of method pod",
                 "remove the table, or update kolmo",
             ));
-        }
-        if !TOP.contains(&key.as_str()) {
-            return unknown("top level", key, TOP);
+        } else if !TOP.contains(&key.as_str()) {
+            problems.push(unknown_name(file, "top level", "key", key, TOP));
         }
     }
+    let mut unknown = |place: &str, table: &toml::Table, known: &[&str]| {
+        let wrong = table.keys().filter(|key| !known.contains(&key.as_str()));
+        problems.extend(wrong.map(|key| unknown_name(file, place, "key", key, known)));
+    };
     let sections = [("data", DATA), ("reduction", REDUCTION), ("regression", REGRESSION), ("scores", &["floor"][..])];
     for (section, known) in sections {
-        match table.get(section) {
-            None => {}
-            Some(toml::Value::Table(inner)) => {
-                if let Some(key) = inner.keys().find(|k| !known.contains(&k.as_str())) {
-                    return unknown(&format!("[{section}]"), key, known);
-                }
-            }
-            Some(other) => {
-                return Err(Error::input(
-                    "K012",
-                    file,
-                    section,
-                    other.type_str(),
-                    format!("a table [{section}]"),
-                    format!("write [{section}] on a line of its own"),
-                ));
-            }
+        if let Some(toml::Value::Table(inner)) = table.get(section) {
+            unknown(&format!("[{section}]"), inner, known);
         }
     }
-    if let Some(toml::Value::Table(inputs)) = table.get("inputs") {
-        for (name, value) in inputs {
-            let keys = value.as_table().into_iter().flat_map(toml::Table::keys);
-            if let Some(key) = keys.into_iter().find(|k| !INPUT.contains(&k.as_str())) {
-                return unknown(&format!("[inputs.{name}]"), key, INPUT);
-            }
-            if let Some(found) = value.get("distribution").and_then(|d| d.as_str())
-                && !DISTRIBUTIONS.contains(&found)
-                && value.get("file").is_none()
-            {
-                let place = format!("[inputs.{name}] distribution");
-                return Err(unknown_name(file, &place, "distribution", found, DISTRIBUTIONS));
-            }
+    let inputs = table.get("inputs").and_then(toml::Value::as_table).into_iter().flatten();
+    let inputs: Vec<(&String, &toml::Table)> = inputs.filter_map(|(name, v)| Some((name, v.as_table()?))).collect();
+    for (name, input) in &inputs {
+        unknown(&format!("[inputs.{name}]"), input, INPUT);
+    }
+    if let Some(toml::Value::Table(holdout)) = table.get("data").and_then(|d| d.get("holdout")) {
+        unknown("[data] holdout", holdout, &["every", "offset"]);
+    }
+    for (name, input) in inputs {
+        if let Some(found) = input.get("distribution").and_then(|d| d.as_str())
+            && !DISTRIBUTIONS.contains(&found)
+            && input.get("file").is_none()
+        {
+            let place = format!("[inputs.{name}] distribution");
+            problems.push(unknown_name(file, &place, "distribution", found, DISTRIBUTIONS));
         }
     }
-    if let Some(toml::Value::Table(holdout)) = table.get("data").and_then(|d| d.get("holdout"))
-        && let Some(key) = holdout.keys().find(|k| !["every", "offset"].contains(&k.as_str()))
-    {
-        return unknown("[data] holdout", key, &["every", "offset"]);
+    for section in ["data", "reduction", "regression", "scores"] {
+        if let Some(other) = table.get(section).filter(|v| !v.is_table()) {
+            let mend = format!("write [{section}] on a line of its own");
+            let expected = format!("a table [{section}]");
+            problems.push(Error::input("K012", file, section, other.type_str(), expected, mend));
+        }
     }
-    Ok(())
+    problems
 }

@@ -285,7 +285,7 @@ fn field_info(path: &Path, name: String, shape: &[usize]) -> Result<FieldInfo> {
 
 fn open_npz(path: PathBuf, file: File) -> Result<NumpyFile> {
     let mut zip = NpzReader::new(file).map_err(|e| truncated(&path, e.to_string()))?;
-    let names = zip.names().map_err(|e| truncated(&path, e.to_string()))?;
+    let names = zip.names().map_err(|e| not_read(&path, "", e))?;
     let (mut parameters, mut scalars, mut time, mut found) = (None, None, None, Vec::new());
     for name in names {
         let array = read_array(&mut zip, &path, &name)?;
@@ -360,13 +360,18 @@ fn typed<T: ReadableElement>(zip: &mut NpzReader<File>, path: &Path, name: &str)
     match zip.by_name::<ndarray::OwnedRepr<T>, ndarray::IxDyn>(name) {
         Ok(array) => Ok(Some(array)),
         Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
-        Err(e) if e.to_string().contains("not supported") => {
-            let place = format!("array {name}");
-            let expected = "arrays that are stored or deflated";
-            Err(Error::input("K013", path, place, e.to_string(), expected, "write the file with numpy.savez"))
-        }
-        Err(e) => Err(truncated(path, format!("array {name}: {e}"))),
+        Err(e) => Err(not_read(path, &format!("array {name}"), e)),
     }
+}
+
+/// K013 for an archive packed in a way that the build cannot unpack, K003 for any other.
+fn not_read(path: &Path, place: &str, e: ReadNpzError) -> Error {
+    let found = e.to_string();
+    if found.contains("not supported") {
+        let expected = "arrays that are stored or deflated";
+        return Error::input("K013", path, place, found, expected, "write the file with numpy.savez");
+    }
+    truncated(path, if place.is_empty() { found } else { format!("{place}: {found}") })
 }
 
 fn in_order<T: Clone>(array: ArrayD<T>) -> ArrayD<T> {

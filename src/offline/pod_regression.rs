@@ -48,10 +48,26 @@ impl Default for Options {
     }
 }
 
+/// Largest magnitudes whose squares, summed and in relation to each other, are computed without loss.
+const MAGNITUDES: std::ops::RangeInclusive<f64> = 1e-130..=1e130;
+
+/// Refuses values whose squares would over- or underflow; `what` names them, `largest` is their largest magnitude.
+///
+/// Zero is allowed. Error: K019.
+pub fn check_magnitude(what: &str, largest: f64) -> Result<()> {
+    if largest == 0.0 || !largest.is_finite() || MAGNITUDES.contains(&largest) {
+        return Ok(());
+    }
+    let found = format!("a largest magnitude of {largest:.1e}");
+    let expected = format!("one between {:e} and {:e}", MAGNITUDES.start(), MAGNITUDES.end());
+    let mend = "write the values in other units, or leave them out";
+    Err(Error::input("K019", "snapshots", what, found, expected, mend))
+}
+
 /// Fits POD + GP: `inputs` [n, d], each field [n_dofs, n], `scalars` [n, n_scalars].
 ///
 /// Intervals and the indicator are scaled by the errors of models built without a fold of the samples. The model is
-/// whole on every rank. Collective. Errors: fewer than 3 samples, and those of
+/// whole on every rank. Collective. Errors: fewer than 3 samples, K019 for magnitudes beyond 1e±130, and those of
 /// [`pod`] and the Gaussian processes. Cost: the POD and about FOLDS + 1 fits of the processes.
 pub fn pod_regression(
     inputs: &Table,
@@ -66,6 +82,11 @@ pub fn pod_regression(
     let x = Mat::from_fn(n, d, |i, j| inputs.row(i)[j]);
     let steps = 3 * fields.len() + scalars.n_columns();
     let step = |done: usize, what: &str, name: &str| options.progress.tell(&format!("{what} {name}"), done, steps);
+    let most = |values: &[f64]| values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    for (names, table) in [("input", inputs), ("scalar", scalars)] {
+        let mut columns = table.names.iter().enumerate();
+        columns.try_for_each(|(j, name)| check_magnitude(&format!("{names} {name}"), most(&table.column(j))))?;
+    }
     let mut trained = Vec::new();
     for (k, field) in fields.into_iter().enumerate() {
         let name = field.info.name.clone();
@@ -136,9 +157,16 @@ fn reduce(
     let FieldSnapshots { info, snapshots, inner_product, rows } = field;
     let (n, layout) = (snapshots.n_columns(), snapshots.layout().clone());
     let (comm, n_dofs) = (layout.comm().clone(), info.n_dofs());
+    let most = snapshots.owned().col_iter().flat_map(|c| c.iter()).fold(0.0_f64, |m, v| m.max(v.abs()));
+    check_magnitude(&format!("field {}", info.name), comm.all_argmax(most, 0).0)?;
     let own = layout.owned();
     let rows = rows.unwrap_or_else(|| layout.local_range().collect());
-    let all = pod(&snapshots, &inner_product, &wide(&options.pod, n))?;
+    let all = pod(&snapshots, &inner_product, &wide(&options.pod, n)).map_err(|e| match e {
+        Error::NotConverged { what, reached, wanted } => {
+            Error::NotConverged { what: format!("{what} of field {}", info.name), reached, wanted }
+        }
+        other => other,
+    })?;
     let r = all.count(options.pod.truncation);
     let centred = match &all.mean {
         Some(mean) => subtract(&snapshots, mean)?,

@@ -1,7 +1,8 @@
 //! All tests but those under mpirun, in one binary.
 
 mod architecture;
-mod bad_input;
+mod bad_input_steps;
+mod bad_inputs;
 mod cgns;
 mod cgns_writer;
 mod cgns_zones;
@@ -30,7 +31,9 @@ mod openfoam_samples;
 mod pictures;
 mod pod;
 mod predictions;
+mod preflight;
 mod ranks;
+mod refusals;
 mod rust_source;
 mod sparse_cholesky;
 mod stacked;

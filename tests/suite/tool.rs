@@ -21,7 +21,13 @@ pub struct Run {
 impl Run {
     /// Collects the output of a command.
     pub fn of(command: &mut Command) -> Run {
-        let out = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        Run::of_prepared(command.stdin(Stdio::null()).stdout(Stdio::piped()))
+    }
+
+    /// Collects the output of a command whose standard output may go elsewhere.
+    pub fn of_prepared(command: &mut Command) -> Run {
+        let child = command.stderr(Stdio::piped()).spawn().and_then(|child| child.wait_with_output());
+        let out = child.unwrap_or_else(|e| panic!("{command:?}: {e}"));
         Run {
             code: out.status.code(),
             stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
@@ -120,6 +126,29 @@ impl Stacked {
     }
 }
 
+/// Checks the message of a run that failed: exit code, one line `error[CODE]: …` with one of `codes` that holds all of
+/// `words`, and, where the input is bad, what was found, what was expected and the mend. Returns the line.
+#[track_caller]
+pub fn check_message(run: &Run, exit: i32, codes: &[&str], words: &[impl AsRef<str>]) -> String {
+    assert_eq!(run.code, Some(exit), "{run:#?}");
+    assert!(!run.stderr.contains("panicked"), "{run:#?}");
+    let line = run.line("error[");
+    let code = line.strip_prefix("error[").and_then(|l| l.split("]: ").next()).unwrap_or_default();
+    assert!(codes.contains(&code), "code {code} is not among {codes:?}: {line}");
+    let (said, mend) = line.split_once("; mend: ").unwrap_or_else(|| panic!("no `mend`: {line}"));
+    let mut parts = vec![said, mend];
+    if exit == 2 {
+        let (place, rest) = said.split_once(": found ").unwrap_or_else(|| panic!("no `found`: {line}"));
+        let (found, expected) = rest.split_once("; expected ").unwrap_or_else(|| panic!("no `expected`: {line}"));
+        parts.extend([place, found, expected]);
+    }
+    assert!(parts.iter().all(|part| !part.trim().is_empty()), "an empty part: {line}");
+    for text in words {
+        assert!(line.contains(text.as_ref()), "`{}` is missing: {line}", text.as_ref());
+    }
+    line.to_string()
+}
+
 /// Writes text as `FOLDER/NAME`.
 pub fn write_text(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
@@ -155,6 +184,11 @@ pub fn listing(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// All files and folders below `folder` with their bytes.
+pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    listing(folder).into_iter().map(|path| (path.clone(), std::fs::read(path).ok())).collect()
 }
 
 /// The temporary files in `folder`.
