@@ -96,20 +96,24 @@ impl Node {
 
     /// The values of an array of numbers. Errors: K003, K005.
     pub fn reals(&self, path: &Path) -> Result<Vec<f64>> {
-        hdf::read_f64(path, &*self.data(path)?, &self.place)
+        self.values(path)
     }
 
     /// The values of an array of integers. Errors: K003, K005.
     pub fn integers(&self, path: &Path) -> Result<Vec<i64>> {
-        let data = self.data(path)?;
-        hdf::check_numeric(path, &data, &self.place)?;
-        hdf::check_size(path, &data, &self.place)?;
-        data.read_raw::<i64>().map_err(|e| hdf::damaged(path, &self.place, e))
+        self.values(path)
     }
 
     /// The characters of a text. Errors: K003, K005.
     pub fn characters(&self, path: &Path) -> Result<Vec<u8>> {
-        Ok(self.integers(path)?.into_iter().map(|c| c as u8).collect())
+        Ok(self.values::<i8>(path)?.into_iter().map(|c| c as u8).collect())
+    }
+
+    fn values<T: hdf5::H5Type>(&self, path: &Path) -> Result<Vec<T>> {
+        let data = self.data(path)?;
+        hdf::check_numeric(path, &data, &self.place)?;
+        hdf::check_size(path, &data, &self.place)?;
+        data.read_raw::<T>().map_err(|e| hdf::damaged(path, &self.place, e))
     }
 
     /// A text without the blanks behind it. Errors: K003, K005.

@@ -437,7 +437,7 @@ proptest! {
         } else {
             // The next number of the text.
             let digit = |b: &u8| b.is_ascii_digit();
-            let first = i + bytes[i..].iter().position(|b| digit(b)).unwrap_or(0);
+            let first = i + bytes[i..].iter().position(digit).unwrap_or(0);
             let n = bytes[first..].iter().take_while(|b| digit(b)).count();
             bytes.splice(first..first + n, huge.to_string().into_bytes());
         }
