@@ -100,8 +100,9 @@ fn what_kolmo_writes_it_reads_to_the_bit() {
         ("K100", "K100".into())
     );
     crate::vtu::keep(&path);
-    // meshio has no polyhedra beside other cells.
-    let kept = |b: &&CellBlock| b.cell_type != CellType::Polyhedron;
+    // What meshio 5.3.5 cannot open: polyhedra beside other cells, and these two.
+    let left_out = [CellType::Polyhedron, CellType::Pyramid13, CellType::Wedge15];
+    let kept = |b: &&CellBlock| !left_out.contains(&b.cell_type);
     let plain = Mesh { cells: mesh.cells.iter().filter(kept).cloned().collect(), ..mesh.clone() };
     let plain_path = folder.path().join("plain.vtu");
     write_vtu(&plain_path, &plain, &arrays[..3], &field_data).unwrap();
