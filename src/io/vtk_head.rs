@@ -123,7 +123,8 @@ pub(crate) fn read_head(bytes: &Bytes) -> Result<Head> {
     let (mut xml, root) = Xml::open(bytes, "UnstructuredGrid")?;
     let mut head = head_of(path, &root)?;
     // The element of which the arrays come next, and its depth; the array that is open, and its depth.
-    let (mut section, mut array): (Option<(String, usize)>, Option<(DataArray, usize)>) = (None, None);
+    let mut section: Option<(String, usize)> = None;
+    let mut array: Option<(DataArray, usize)> = None;
     let mut depth = 1;
     while let Some(item) = xml.next()? {
         match item {

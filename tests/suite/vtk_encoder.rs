@@ -183,11 +183,11 @@ fn write_array(e: Encoding, a: &Array, head: &mut String, tail: &mut Vec<u8>) {
             write!(head, "format=\"binary\">\n{key}  {}\n</DataArray>\n", as_base64(e, &header, &data)).unwrap();
         }
         Mode::Raw => {
-            write!(head, "format=\"appended\" offset=\"{}\"  />\n", tail.len()).unwrap();
+            writeln!(head, "format=\"appended\" offset=\"{}\"  />", tail.len()).unwrap();
             tail.extend([header, data].concat());
         }
         Mode::Base64 => {
-            write!(head, "format=\"appended\" offset=\"{}\">{key}</DataArray>\n", tail.len()).unwrap();
+            writeln!(head, "format=\"appended\" offset=\"{}\">{key}</DataArray>", tail.len()).unwrap();
             tail.extend(as_base64(e, &header, &data).bytes());
         }
     }

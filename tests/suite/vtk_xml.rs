@@ -100,6 +100,14 @@ fn what_kolmo_writes_it_reads_to_the_bit() {
         ("K100", "K100".into())
     );
     crate::vtu::keep(&path);
+    // What meshio 5.3.5 cannot open: polyhedra beside other cells, and these two.
+    let left_out = [CellType::Polyhedron, CellType::Pyramid13, CellType::Wedge15];
+    let kept = |b: &&CellBlock| !left_out.contains(&b.cell_type);
+    let plain = Mesh { cells: mesh.cells.iter().filter(kept).cloned().collect(), ..mesh.clone() };
+    let plain_path = folder.path().join("plain.vtu");
+    write_vtu(&plain_path, &plain, &arrays[..3], &field_data).unwrap();
+    assert_eq!(VtuFile::open(&plain_path).unwrap().mesh(0).unwrap(), plain);
+    crate::vtu::keep(&plain_path);
     // The same bytes again, and also where one thread compresses.
     let bytes = std::fs::read(&path).unwrap();
     let single_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
@@ -324,6 +332,40 @@ fn polyhedra_of_both_kinds() {
             arrays[i].values[k] = old;
         }
     }
+}
+
+/// Files in all forms that VTK 9.7 writes, with faces as lists, made by the script beside them.
+#[test]
+fn forms_of_vtk() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vtk");
+    let mut n_files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "vtu") {
+            continue;
+        }
+        let file = VtuFile::open(&path).unwrap();
+        let mesh = file.mesh(0).unwrap();
+        mesh.validate(&path).unwrap();
+        let types: Vec<(&str, usize)> = mesh.cells.iter().map(|b| (b.cell_type.name(), b.n_cells())).collect();
+        let expected = [("hexahedron", 1), ("polyhedron", 2), ("triangle", 1), ("polygon", 1), ("hexahedron", 1)];
+        assert_eq!(types, expected, "{}", path.display());
+        let volumes = mesh.cell_volumes();
+        let exact = [1.0, 1.0 / 3.0, 1.0, 0.5];
+        assert!(exact.iter().zip(&volumes).all(|(a, b)| (a - b).abs() < 1e-14), "{volumes:?}");
+        assert_eq!(
+            (mesh.cells[0].cell(0), mesh.cells[4].cell(0)),
+            (&[0, 1, 2, 3, 4, 5, 6, 7][..], &[0, 1, 2, 3, 4, 5, 6, 7][..])
+        );
+        let tenth = |n: u32| (0..n).map(|i| 0.1 * f64::from(i)).collect::<Vec<f64>>();
+        let single: Vec<f64> = tenth(9).iter().map(|v| f64::from(*v as f32)).collect();
+        assert_eq!(values(&file, "p"), single);
+        assert_eq!(values(&file, "q"), tenth(6));
+        assert_eq!(values(&file, "tag"), [-3., -2., 1., 6., 13., 22.]);
+        assert_eq!(file.field_data(0).unwrap(), [("mu".to_string(), tenth(2))]);
+        n_files += 1;
+    }
+    assert_eq!(n_files, 10);
 }
 
 /// The shared data, where it is there: KOLMO_DATA, or beside the sources.
