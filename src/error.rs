@@ -65,6 +65,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "an inner product is not symmetric positive definite",
         "mend the matrix /inner_product, or choose inner_product = \"l2\"",
     ),
+    ("K018", "a variant of a format is not read", "write the file again in the form that the message names"),
     ("K100", "arguments of a library call do not fit together", "compare the shapes that the message states"),
     ("K101", "a matrix is not positive definite", "check the inner product or remove duplicate data"),
     ("K102", "an iteration did not converge", "loosen the tolerance, or scale the data"),

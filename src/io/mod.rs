@@ -16,6 +16,12 @@ pub mod predictions;
 pub mod stacked;
 pub(crate) mod stacked_mesh;
 pub mod vtu;
+pub mod xdmf;
+pub(crate) mod xdmf_grids;
+pub(crate) mod xdmf_items;
+pub(crate) mod xdmf_light;
+pub(crate) mod xdmf_topology;
+pub mod xdmf_writer;
 
 pub use open_mesh::open_mesh;
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::mesh_file::MeshFile;
+use crate::io::xdmf::XdmfFile;
 use std::path::Path;
 
 /// The mesh formats that are read.
@@ -71,5 +72,10 @@ pub fn open_mesh(path: &Path) -> Result<Box<dyn MeshFile>> {
             "convert the file, or give it the ending of its format",
         ));
     };
-    Err(Error::input("K014", path, "", format!("{format:?}"), "a format that is read", "update kolmo"))
+    Ok(match format {
+        Xdmf => Box::new(XdmfFile::open(path)?),
+        _ => {
+            return Err(Error::input("K014", path, "", format!("{format:?}"), "a format that is read", "update kolmo"));
+        }
+    })
 }
