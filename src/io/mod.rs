@@ -52,6 +52,11 @@ pub(crate) mod vtk_legacy_scan;
 pub(crate) mod vtk_xml;
 pub mod vtu;
 pub mod vtu_reader;
+pub mod xdmf;
+pub(crate) mod xdmf_grids;
+pub(crate) mod xdmf_items;
+pub(crate) mod xdmf_light;
+pub(crate) mod xdmf_topology;
 pub mod xdmf_writer;
 
 pub use open_mesh::open_mesh;

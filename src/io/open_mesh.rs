@@ -10,6 +10,7 @@ use crate::io::pvd::PvdFile;
 use crate::io::pvtu::PvtuFile;
 use crate::io::vtk_legacy::LegacyVtkFile;
 use crate::io::vtu_reader::VtuFile;
+use crate::io::xdmf::XdmfFile;
 use std::path::Path;
 
 /// The mesh formats that are read.
@@ -83,8 +84,11 @@ pub fn open_mesh(path: &Path) -> Result<Box<dyn MeshFile>> {
         Vtu => Box::new(VtuFile::open(path)?),
         Pvtu => Box::new(PvtuFile::open(path)?),
         Pvd => Box::new(PvdFile::open(path)?),
-        _ => {
-            return Err(Error::input("K014", path, "", format!("{format:?}"), "a format that is read", "update kolmo"));
-        }
+        LegacyVtk => Box::new(LegacyVtkFile::open(path)?),
+        Gmsh => Box::new(GmshFile::open(path)?),
+        Xdmf => Box::new(XdmfFile::open(path)?),
+        Cgns => Box::new(CgnsFile::open(path)?),
+        OpenFoam => Box::new(OpenFoamCase::open(path)?),
+        EnSight => Box::new(EnsightCase::open(path)?),
     })
 }

@@ -4,6 +4,8 @@
 //! the face streams of VTK; the faces may be turned either way. Both are measured in triangles around the mean of their
 //! corners, which is exact for plane faces and cells that are star-shaped around it.
 
+use std::collections::HashSet;
+
 type Point = [f64; 3];
 
 fn sub(a: Point, b: Point) -> Point {
@@ -72,11 +74,7 @@ pub fn faces(stream: &[u32]) -> Option<Vec<&[u32]>> {
 
 /// The points of a polyhedron in the order in which its faces name them first.
 pub fn points_of(stream: &[u32]) -> Vec<u32> {
-    let mut points = Vec::new();
-    for &p in faces(stream).unwrap_or_default().into_iter().flatten() {
-        if !points.contains(&p) {
-            points.push(p);
-        }
-    }
-    points
+    let mut seen = HashSet::new();
+    let named = faces(stream).unwrap_or_default().into_iter().flatten().copied();
+    named.filter(|p| seen.insert(*p)).collect()
 }
