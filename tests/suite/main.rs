@@ -25,3 +25,5 @@ mod supersonic;
 mod svg;
 mod tool;
 mod vtu;
+mod xdmf;
+mod xdmf_forms;
