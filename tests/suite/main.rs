@@ -19,6 +19,7 @@ mod pod;
 mod predictions;
 mod ranks;
 mod rust_source;
+mod samples;
 mod sparse_cholesky;
 mod stacked;
 mod supersonic;
