@@ -52,7 +52,8 @@ pub(super) fn append_cells(
     };
     let mut c = 0;
     for run in types.chunk_by(|a, b| a == b) {
-        let (cell_type, order) = cells.cell_type(c, run.first().copied().unwrap_or(-1))?;
+        let width = ranges(&ends, c).next().map_or(0, |r| r.len());
+        let (cell_type, order) = cells.cell_type(c, run.first().copied().unwrap_or(-1), width)?;
         if blocks.last().is_none_or(|b| b.cell_type != cell_type) {
             blocks.push(CellBlock::new(cell_type, Vec::new()));
         }
@@ -118,13 +119,15 @@ impl Cells<'_> {
         Ok(ends.into_iter().map(|e| e as usize).collect())
     }
 
-    fn cell_type(&self, c: usize, code: i64) -> Result<(CellType, &'static [usize])> {
+    /// The type, and the order of the nodes where it is another one; `width` is the number of nodes.
+    fn cell_type(&self, c: usize, code: i64, width: usize) -> Result<(CellType, &'static [usize])> {
         for (own, cell_type, order) in [PIXEL, VOXEL] {
             if own == code {
                 return Ok((cell_type, order));
             }
         }
-        if let Some(cell_type) = u8::try_from(code).ok().and_then(CellType::from_vtk_code) {
+        let known = u8::try_from(code).ok().and_then(CellType::from_vtk_code);
+        if let Some(cell_type) = known.or_else(|| CellType::from_vtk_lagrange(code, width)) {
             return Ok((cell_type, &[]));
         }
         let name = UNKNOWN.iter().find(|(n, _)| *n == code).map_or("", |(_, name)| name);

@@ -104,8 +104,11 @@ fn match_points(first: &Mesh, other: &Mesh, tolerance: f64) -> Result<Vec<u32>, 
     }
 }
 
-/// The cells of a mesh by type and points; each with its number, and that among the cells of the highest dimension.
-fn keys(mesh: &Mesh, number: impl Fn(u32) -> u32) -> Vec<((CellType, Vec<u32>), u32, Option<u32>)> {
+/// A cell by type and points, its number, and that among the cells of the highest dimension.
+type Key = ((CellType, Vec<u32>), u32, Option<u32>);
+
+/// The cells of a mesh, with their points in ascending order after `number`.
+fn keys(mesh: &Mesh, number: impl Fn(u32) -> u32) -> Vec<Key> {
     let mut keys = Vec::with_capacity(mesh.n_cells());
     let mut n_top = 0;
     for block in &mesh.cells {

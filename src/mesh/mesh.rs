@@ -129,6 +129,25 @@ impl CellType {
         CELL_TYPES.iter().find(|r| r.5 == code).map(|r| r.0)
     }
 
+    /// From the code of VTK for Lagrange cells of any order (68 to 73) and the number of nodes, where these are in the order of
+    /// our types: not for hexahedra of order 2, whose middle nodes stand otherwise.
+    pub fn from_vtk_lagrange(code: i64, n_nodes: usize) -> Option<Self> {
+        let found = match (code, n_nodes) {
+            (68, 2) => Line,
+            (68, 3) => Line3,
+            (69, 3) => Triangle,
+            (69, 6) => Triangle6,
+            (70, 4) => Quad,
+            (70, 9) => Quad9,
+            (71, 4) => Tetra,
+            (71, 10) => Tetra10,
+            (72, 8) => Hexahedron,
+            (73, 6) => Wedge,
+            _ => return None,
+        };
+        Some(found)
+    }
+
     /// Type told by the dimension of the points and the number of nodes, for files that do not name it: in 2-D 2 line, 3 triangle,
     /// 4 quad, 6, 8 and 9 their quadratic kin; in 3-D 4 tetra, 5 pyramid, 6 wedge, 8 hexahedron, 10, 13, 15, 20 and 27 their
     /// quadratic kin, 2 line and 3 triangle; in 1-D 2 line and 3 line3.
