@@ -90,7 +90,9 @@ impl<'a> Cursor<'a> {
 
     fn parsed<T: std::str::FromStr>(&mut self, expected: &str) -> Result<T> {
         let word = self.word(expected)?;
-        word.parse().map_err(|_| self.damaged(format!("`{}`", shortened(word)), expected))
+        // meshio 5.3 under NumPy 2 writes values of text files like this.
+        let plain = word.strip_prefix("np.float64(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(word);
+        plain.parse().map_err(|_| self.damaged(format!("`{}`", shortened(word)), expected))
     }
 
     fn fixed<const N: usize>(&mut self, expected: &str) -> Result<[u8; N]> {

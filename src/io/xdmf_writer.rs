@@ -32,6 +32,11 @@ pub struct XdmfWriter {
     xdmf: AtomicFile,
 }
 
+/// Whether the text of an .xdmf file that is there names an .h5 file.
+fn names(path: &Path, h5_name: &str) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("{h5_name}:")))
+}
+
 /// A mesh that is in the file.
 #[derive(Debug, Clone)]
 struct Written {
@@ -50,7 +55,8 @@ impl XdmfWriter {
     /// Begins `path`, whose numbers go into the .h5 file of the same stem beside it, and writes the mesh.
     ///
     /// Points of dimension 1 are padded to two coordinates, which the reader here drops again. Polygons, and cells of several
-    /// types, become a Mixed topology. Errors: K001 where the folder is missing, K009 for polyhedra and for a path that ends in .h5,
+    /// types, become a Mixed topology. An .h5 file that is not the data of an .xdmf file of this name is never replaced (K009).
+    /// Errors: K001 where the folder is missing, K009 for polyhedra and for a path that ends in .h5,
     /// K015 for a mesh with numbers out of range, K103.
     pub fn create(path: impl AsRef<Path>, mesh: &Mesh) -> Result<XdmfWriter> {
         let path = path.as_ref();
@@ -61,6 +67,11 @@ impl XdmfWriter {
             return Err(Error::input("K009", path, "", "the ending .h5", "the ending .xdmf", mend));
         }
         let h5_name = h5_path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if h5_path.exists() && !names(path, &h5_name) {
+            let found = "a file that this one does not name as its data";
+            let mend = format!("choose another name than {}, or remove the file", path.display());
+            return Err(Error::input("K009", &h5_path, "", found, "a free name for the numbers", mend));
+        }
         let xdmf = AtomicFile::create(path)?;
         let h5 = AtomicFile::create(&h5_path)?;
         let hdf5 = hdf5::File::with_options()

@@ -108,8 +108,8 @@ fn layouts_go_round_to_the_bit() {
         ("results", "back.h5"),
         ("train.h5", "series.pvd"),
         ("series.pvd", "series.h5"),
-        ("train.h5", "series.xdmf"),
-        ("series.xdmf", "xdmf.h5"),
+        ("train.h5", "wave.xdmf"),
+        ("wave.xdmf", "xdmf.h5"),
         ("results", "copy/"),
         ("copy", "copy.h5"),
     ] {
@@ -122,6 +122,12 @@ fn layouts_go_round_to_the_bit() {
             assert_eq!(found.get(name), first.get(name), "{name} of {file}");
         }
     }
+    // The numbers of an .xdmf file never replace a file that is not theirs, above all not the input.
+    let before = std::fs::read(folder.join("train.h5")).unwrap();
+    let run = kolmo(folder, &["convert", "train.h5", "train.xdmf"]);
+    assert!(run.line("error[K009]").contains("train.h5"), "{run:#?}");
+    assert_eq!(std::fs::read(folder.join("train.h5")).unwrap(), before);
+    kolmo(folder, &["convert", "train.h5", "wave.xdmf"]).success();
     // One sample of many is no single file.
     let run = kolmo(folder, &["convert", "train.h5", "one.vtu"]);
     assert_eq!(run.code, Some(2));
