@@ -5,8 +5,10 @@ pub mod demo;
 pub mod doctor;
 pub mod fit;
 pub mod info;
+pub mod info_report;
 pub mod pictures;
 pub mod predict;
+pub mod report;
 pub mod scores;
 pub mod source;
 pub mod validate;
@@ -60,7 +62,12 @@ enum Verb {
     /// Scores a model against full-order solutions. Example: kolmo validate study.toml --folds 5 --json scores.json
     Validate(validate::Validate),
     /// What a data set, a study or a model file holds. Example: kolmo info model.h5
-    Info { file: PathBuf },
+    Info {
+        file: PathBuf,
+        /// Write a report (one file, no network) that a browser opens; reads all data once, for the ranges of fields
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
     /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
     Check { file: PathBuf },
     /// Cause and mend of an error. Example: kolmo explain K004
@@ -145,7 +152,7 @@ fn perform(cli: &Cli) -> Result<()> {
         Verb::Fit(args) => args.run(&cli.global),
         Verb::Predict(args) => args.run(&cli.global),
         Verb::Validate(args) => args.run(&cli.global),
-        Verb::Info { file } => info::run(file, &cli.global),
+        Verb::Info { file, html } => info::run(file, html.as_deref(), &cli.global),
         Verb::Check { file } => check::run(file, &cli.global),
         Verb::Demo { folder } => demo::run(folder.as_deref(), &cli.global),
         Verb::Doctor => doctor::run(&cli.global),
@@ -207,16 +214,21 @@ pub fn warn(text: &str) {
 
 /// Refuses an output that would replace one of the inputs.
 pub fn spare(output: &Path, inputs: &[&Path]) -> Result<()> {
+    spare_from("-o", output, inputs)
+}
+
+/// The same for the file of another option.
+pub fn spare_from(option: &str, output: &Path, inputs: &[&Path]) -> Result<()> {
     let same = |a: &Path| matches!((a.canonicalize(), output.canonicalize()), (Ok(a), Ok(b)) if a == b);
     match inputs.iter().find(|input| same(input)) {
         None => Ok(()),
         Some(input) => Err(Error::input(
             "K009",
             output,
-            "-o",
+            option,
             format!("the input {}", input.display()),
             "another file",
-            "choose another name with -o",
+            format!("choose another name with {option}"),
         )),
     }
 }

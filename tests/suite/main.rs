@@ -18,6 +18,7 @@ mod pictures;
 mod pod;
 mod predictions;
 mod ranks;
+mod report;
 mod rust_source;
 mod sparse_cholesky;
 mod stacked;
