@@ -7,7 +7,7 @@ use kolmo::error::Result;
 use kolmo::io::pod_model::Provenance;
 use kolmo::online::PodRegression;
 use kolmo::report::html::{Cell, Page};
-use kolmo::report::number;
+use kolmo::report::{number, parameter_text};
 use serde_json::Value;
 use std::path::Path;
 
@@ -15,6 +15,8 @@ use std::path::Path;
 pub struct Validated<'a> {
     /// Such as `model.h5 against test.h5`.
     pub what: String,
+    /// The files of that with their folders.
+    pub files: Vec<&'a Path>,
     pub study: &'a Study,
     /// Models that were trained without the samples of each fold.
     pub folds: Option<usize>,
@@ -277,11 +279,12 @@ fn provenance(page: &mut Page, validated: &Validated<'_>) {
     let reduction = &study.reduction;
     let goal = match reduction.modes {
         Some(m) => format!("{m} modes"),
-        None => format!("tolerance {}", number(reduction.tolerance.unwrap_or(DEFAULT_TOLERANCE))),
+        None => format!("tolerance {}", parameter_text(reduction.tolerance.unwrap_or(DEFAULT_TOLERANCE))),
     };
+    let files: Vec<String> = validated.files.iter().map(|f| f.display().to_string()).collect();
     let mut rows = vec![
         ("kolmo".to_string(), text(env!("CARGO_PKG_VERSION"))),
-        ("validated".into(), text(&validated.what)),
+        ("files".into(), text(&files.join(", "))),
         ("method".into(), text(&reduction.method)),
         ("basis".into(), text(&format!("{goal}, {}centred", if reduction.center { "" } else { "not " }))),
         ("inner product".into(), text(&reduction.inner_product)),

@@ -99,8 +99,9 @@ impl Validate {
             (Some(k), None) => {
                 let Crossed { study, samples, pooled, value, folds } = self.cross(k, global)?;
                 show(&value, global)?;
-                let what = format!("{k}-fold cross-validation of {}", self.file.display());
-                let validated = Validated { what, study: &study, folds: Some(k), known: 0, model: None };
+                let what = format!("{k}-fold cross-validation of {}", name_of(&self.file));
+                let validated =
+                    Validated { what, files: vec![&self.file], study: &study, folds: Some(k), known: 0, model: None };
                 let drawn = || match folds.is_empty() {
                     true => Ok((Vec::new(), vec![NO_SAMPLES.to_string()])),
                     false => {
@@ -216,12 +217,24 @@ impl Validate {
         scores.points.training = about.training.chunks(d.max(1)).map(<[f64]>::to_vec).collect();
         let value = scores.json();
         show(&value, global)?;
-        let what = format!("{} against {}", self.file.display(), data.display());
-        let validated = Validated { what, study: &own, folds: None, known, model: Some((&model, &about)) };
+        let what = format!("{} against {}", name_of(&self.file), name_of(data));
+        let validated = Validated {
+            what,
+            files: vec![&self.file, data],
+            study: &own,
+            folds: None,
+            known,
+            model: Some((&model, &about)),
+        };
         let tried = [Tried { model: &model, about: &about, rows: &rows, x: x.as_ref() }];
         let drawn = || pictures::of_samples(&scores, &tried, &samples);
         self.draw(&validated, &scores, &value, drawn, pictures, global)
     }
+}
+
+/// The name of a file without its folder.
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Hands scores to `--json`, and prints them as a table unless they went to standard output.

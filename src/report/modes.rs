@@ -111,7 +111,7 @@ pub fn left_out_by_modes(spectra: &[Spectrum], tolerance: Option<f64>) -> Result
     all.extend(tolerance);
     let mut entries = entries(spectra);
     if let Some(tolerance) = tolerance {
-        entries.push((Sign::Dashes, BLACK, format!("tolerance {}", super::number(tolerance))));
+        entries.push((Sign::Dashes, BLACK, format!("tolerance {}", super::parameter_text(tolerance))));
     }
     let x = Axis::counts("number of modes", [0, longest(spectra)], SIZE.0);
     let axes = (x, Axis::log("left out of the training data", &all));
