@@ -3,6 +3,7 @@
 #   make           the program, target/release/kolmo (says first what is missing)
 #   make demo      installs what is missing, builds, runs the demonstration
 #   make test      all tests, on 1, 2 and 3 MPI ranks too
+#   make test-report   reports in a headless browser, with screenshots (skips without Chromium)
 #   make install   kolmo into ~/.cargo/bin; with MPI: make install FEATURES=mpi
 #   make bench     kernels beside the limits of this machine
 #   make lint      formatting and clippy, no warnings
@@ -11,7 +12,7 @@ FEATURES ?=
 BUILT := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 export PATH := $(PATH):$(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: build demo test install bench lint
+.PHONY: build demo test test-report install bench lint
 
 build:
 	@sh setup --check $(filter mpi,$(FEATURES))
@@ -29,6 +30,11 @@ test:
 	cargo test --locked --features mpi
 	sh tests/mpirun.sh
 	sh tests/examples.sh
+
+# Looks at reports as a reader would.
+test-report:
+	cargo build --release --locked --features "$(FEATURES)"
+	sh tests/report/test.sh $(BUILT)/release/kolmo
 
 install:
 	@sh setup $(filter mpi,$(FEATURES))

@@ -23,8 +23,9 @@ impl Demo<'_> {
 
     /// Prints a heading and a command, and runs the command; words with a dot, and `pictures`, are names in the folder.
     fn step(&self, heading: &str, command: &str) -> Result<()> {
-        let in_folder =
-            |w: &str| w == "pictures" || [".toml", ".h5", ".vtu", ".csv", ".json"].iter().any(|e| w.ends_with(e));
+        let in_folder = |w: &str| {
+            w == "pictures" || [".toml", ".h5", ".vtu", ".csv", ".json", ".html"].iter().any(|e| w.ends_with(e))
+        };
         let words: Vec<String> =
             command.split(' ').map(|w| if in_folder(w) { self.path(w) } else { w.to_string() }).collect();
         let quoted = |w: &String| if w.contains(char::is_whitespace) { format!("'{w}'") } else { w.clone() };
@@ -52,13 +53,14 @@ pub fn run(folder: Option<&Path>, global: &Global) -> Result<()> {
     demo.step("Predict several points at once:", "kolmo predict model.h5 --parameters points.csv -o points.h5")?;
     demo.step(
         "Compare with the 12 solutions that were held out:",
-        "kolmo validate model.h5 --data supersonic_step.toml --plots pictures --json scores.json",
+        "kolmo validate model.h5 --data supersonic_step.toml --html report.html --plots pictures --json scores.json",
     )?;
     print(&format!(
-        "\nmodel:       {}\npredictions: {} (for ParaView)\n             {}\npictures:    {}\nscores:      {}",
+        "\nmodel:       {}\npredictions: {} (for ParaView)\n             {}\nreport:      {} (for a browser)\npictures:    {}\nscores:      {}",
         demo.path("model.h5"),
         demo.path("step.vtu"),
         demo.path("points.h5"),
+        demo.path("report.html"),
         demo.path("pictures"),
         demo.path("scores.json")
     ));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Prints what a model, a study or a data file holds.
-pub fn run(file: &Path, global: &Global) -> Result<()> {
+pub fn run(file: &Path, html: Option<&Path>, global: &Global) -> Result<()> {
     let (lines, value) = if file.extension().is_some_and(|e| e == "toml") {
         of_study(&Study::read(file)?)
     } else if super::check::is_model(file) {
@@ -17,6 +17,10 @@ pub fn run(file: &Path, global: &Global) -> Result<()> {
     } else {
         of_data(file)?
     };
+    if let Some(html) = html {
+        super::info_report::write(file, html, &lines)?;
+        super::pictures::say(global.json == Some(None), &html.display().to_string());
+    }
     global.result(&lines.join("\n"), &value)
 }
 

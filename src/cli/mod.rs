@@ -8,9 +8,11 @@ pub mod explain;
 pub mod findings;
 pub mod fit;
 pub mod info;
+pub mod info_report;
 pub mod pictures;
 pub mod predict;
 pub mod preflight;
+pub mod report;
 pub mod scores;
 pub mod source;
 pub mod validate;
@@ -63,7 +65,12 @@ enum Verb {
     /// Scores a model against full-order solutions. Example: kolmo validate study.toml --folds 5 --json scores.json
     Validate(validate::Validate),
     /// What a data set, a study or a model file holds. Example: kolmo info model.h5
-    Info { file: PathBuf },
+    Info {
+        file: PathBuf,
+        /// Write a report (one file, no network) that a browser opens; reads all data once, for the ranges of fields
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
     /// Changes the layout of samples. Example: kolmo convert results/ train.h5
     Convert(convert::Convert),
     /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
@@ -151,7 +158,7 @@ fn perform(cli: &Cli) -> Result<()> {
         Verb::Predict(args) => args.run(&cli.global),
         Verb::Validate(args) => args.run(&cli.global),
         Verb::Convert(args) => args.run(&cli.global),
-        Verb::Info { file } => info::run(file, &cli.global),
+        Verb::Info { file, html } => info::run(file, html.as_deref(), &cli.global),
         Verb::Check { file } => check::run(file, &cli.global),
         Verb::Demo { folder } => demo::run(folder.as_deref(), &cli.global),
         Verb::Doctor => doctor::run(&cli.global),
@@ -205,16 +212,21 @@ pub fn warn(text: &str) {
 
 /// Refuses an output that would replace one of the inputs.
 pub fn spare(output: &Path, inputs: &[&Path]) -> Result<()> {
+    spare_from("-o", output, inputs)
+}
+
+/// The same for the file of another option.
+pub fn spare_from(option: &str, output: &Path, inputs: &[&Path]) -> Result<()> {
     let same = |a: &Path| matches!((a.canonicalize(), output.canonicalize()), (Ok(a), Ok(b)) if a == b);
     match inputs.iter().find(|input| same(input)) {
         None => Ok(()),
         Some(input) => Err(Error::input(
             "K009",
             output,
-            "-o",
+            option,
             format!("the input {}", input.display()),
             "another file",
-            "choose another name with -o",
+            format!("choose another name with {option}"),
         )),
     }
 }

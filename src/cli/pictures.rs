@@ -1,4 +1,4 @@
-//! `kolmo validate --plots`: which pictures there are, and their names.
+//! What `kolmo validate` draws, for `--plots` and `--html`.
 
 use super::predict::expand_field;
 use super::scores::Collected;
@@ -8,10 +8,38 @@ use faer::{Mat, MatRef};
 use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::Provenance;
 use kolmo::online::PodRegression;
-use kolmo::report::plot;
+use kolmo::report::parameter_space::parameter_space;
 use kolmo::report::sample::{Sample, obstacle, sample_picture};
+use kolmo::report::{Drawing, errors, modes, number, parameter_text, parity};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// Where a picture stands in a report.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Place {
+    Modes,
+    Errors,
+    Outputs,
+    Space,
+    Sample,
+}
+
+/// A picture, what it is called as a file, and what is said about it.
+pub struct Figure {
+    pub name: String,
+    pub place: Place,
+    pub drawing: Drawing,
+    pub caption: String,
+    /// Numbers beside it.
+    pub facts: Vec<(String, String)>,
+}
+
+impl Figure {
+    /// A picture without numbers beside it.
+    pub fn new(name: impl Into<String>, place: Place, drawing: Drawing, caption: impl Into<String>) -> Figure {
+        Figure { name: name.into(), place, drawing, caption: caption.into(), facts: Vec::new() }
+    }
+}
 
 /// The folder of the pictures.
 pub struct Pictures {
@@ -33,100 +61,179 @@ impl Pictures {
         }
     }
 
-    fn say(&self, text: &str) {
-        if self.aside {
-            let _ = writeln!(std::io::stderr(), "{text}");
-        } else {
-            print(text);
-        }
-    }
-
-    /// Writes a picture and prints its name; letters that a file name should not hold become `_`.
-    fn write(&mut self, name: &str, svg: &str) -> Result<()> {
+    /// Writes pictures and prints their names; letters that a file name should not hold become `_`.
+    pub fn write(&mut self, figures: &[Figure], notes: &[String]) -> Result<()> {
         let refuse = |e: std::io::Error| Error::Write { file: self.folder.clone(), reason: e.to_string() };
         std::fs::create_dir_all(&self.folder).map_err(refuse)?;
-        let plain = |c: char| if c.is_alphanumeric() || "-_.+".contains(c) { c } else { '_' };
-        let mut stem: String = name.chars().map(plain).collect();
-        while self.names.contains(&stem) {
-            stem.push('_');
-        }
-        let file = self.folder.join(format!("{stem}.svg"));
-        kolmo::io::atomic::write_bytes(&file, svg.as_bytes())?;
-        self.names.push(stem);
-        self.say(&file.display().to_string());
-        Ok(())
-    }
-
-    /// Pictures of scores: singular values, errors, scalars.
-    pub fn scores(&mut self, scores: &Collected) -> Result<()> {
-        self.write("singular_values", &plot::singular_values(&scores.spectra)?)?;
-        self.write("error_per_sample", &plot::error_per_sample(&scores.samples, &scores.error, &scores.indicator)?)?;
-        self.write("error_against_indicator", &plot::error_against_indicator(&scores.error, &scores.indicator)?)?;
-        let [error, projection, indicator] =
-            [0, 1, 2].map(|a| scores.by_modes.iter().map(|r| r[a] / r[3].max(1.0)).collect::<Vec<f64>>());
-        self.write("error_by_modes", &plot::error_by_modes(&error, &projection, &indicator)?)?;
-        for (name, triples) in &scores.scalars {
-            self.write(&format!("parity_{name}"), &plot::parity(name, triples)?)?;
-        }
-        Ok(())
-    }
-
-    /// Pictures of the worst and the median sample of each field, which are read and predicted again: `x` holds the inputs of
-    /// all samples.
-    pub fn samples(
-        &mut self,
-        scores: &Collected,
-        model: &PodRegression,
-        about: &Provenance,
-        samples: &Samples,
-        x: MatRef<'_, f64>,
-    ) -> Result<()> {
-        for (k, field) in model.fields.iter().enumerate() {
-            let name = &field.info.name;
-            let found = scores.fields.iter().find(|f| &f.name == name);
-            let Some((f, (median, worst))) = found.and_then(|f| Some((f, f.median_and_worst()?))) else { continue };
-            if let Some(reason) = obstacle(about.mesh.as_ref(), &field.info) {
-                self.say(&format!("no picture of {name}: {reason}"));
-                continue;
+        for figure in figures {
+            let plain = |c: char| if c.is_alphanumeric() || "-_.+".contains(c) { c } else { '_' };
+            let mut stem: String = figure.name.chars().map(plain).collect();
+            while self.names.contains(&stem) {
+                stem.push('_');
             }
-            for (kind, place) in [("worst", worst), ("median", median)] {
-                let row = scores.samples[place];
-                let own = if samples.source.points_move() { samples.source.mesh_of(row)? } else { None };
-                let Some(mesh) = own.as_ref().or(about.mesh.as_ref()) else { continue };
-                let point = Mat::from_fn(1, x.ncols(), |_, j| x[(row, j)]);
-                let predicted = expand_field(model, &model.predict(point.as_ref())?, k, 0..1)?;
-                let truth = samples.source.read(&field.info, &[row], 0..field.info.n_dofs())?;
-                let error = match f.relative[place] {
-                    e if e.is_finite() => format!("relative error {e:.2e}"),
-                    _ => format!("error {:.1e}, solution of norm 0", f.absolute[place]),
-                };
-                let n = scores.samples.len();
-                let title = format!("{name}, sample {row}, {kind} of {n}: {error}");
-                let parameters: Vec<(String, f64)> =
-                    samples.parameters.names.iter().cloned().zip(samples.parameters.row(row).iter().copied()).collect();
-                let column = |m: MatRef<'_, f64>| m.col(0).iter().copied().collect::<Vec<f64>>();
-                let picture = sample_picture(
-                    mesh,
-                    &Sample {
-                        title: &title,
-                        parameters: &parameters,
-                        field: &field.info,
-                        truth: &column(truth.as_ref()),
-                        prediction: &column(predicted.values.as_ref()),
-                        interval: &column(predicted.interval.as_ref()),
-                        confidence: model.confidence,
-                    },
-                )?;
-                self.write(&format!("{name}_{kind}"), &picture)?;
-            }
+            let file = self.folder.join(format!("{stem}.svg"));
+            kolmo::io::atomic::write_bytes(&file, figure.drawing.stand_alone().as_bytes())?;
+            self.names.push(stem);
+            say(self.aside, &file.display().to_string());
         }
+        notes.iter().for_each(|note| say(self.aside, note));
         Ok(())
     }
+}
 
-    /// Says that pictures of samples are left out.
-    pub fn without_samples(&self) {
-        self.say(
-            "no pictures of samples: every fold has a model of its own; see validate MODEL --data TEST --plots DIR",
+/// A line on standard output, or `aside` on standard error.
+pub fn say(aside: bool, text: &str) {
+    if aside {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    } else {
+        print(text);
+    }
+}
+
+/// Pictures of scores: modes, errors, outputs, parameter space.
+pub fn of_scores(scores: &Collected, tolerance: Option<f64>) -> Result<Vec<Figure>> {
+    let means = |a: usize| scores.by_modes.iter().map(|r| r[a] / r[3].max(1.0)).collect::<Vec<f64>>();
+    let mut figures = vec![
+        Figure::new(
+            "singular_values",
+            Place::Modes,
+            modes::singular_values(&scores.spectra)?,
+            "The faster they fall, the fewer modes a field needs. The broken line ends the modes that were kept.",
+        ),
+        Figure::new(
+            "left_out_by_modes",
+            Place::Modes,
+            modes::left_out_by_modes(&scores.spectra, tolerance)?,
+            "Square root of the share of energy (squared singular values) beyond the leading modes.",
+        ),
+        Figure::new(
+            "error_by_modes",
+            Place::Modes,
+            modes::error_by_modes(&means(0), &means(1), &means(2))?,
+            "Where the error leaves the projection error (the best that these modes can do), the regression limits the model: more modes do not help there.",
+        ),
+        Figure::new(
+            "error_per_sample",
+            Place::Errors,
+            errors::error_per_sample(&scores.samples, &scores.error, &scores.indicator)?,
+            "True error, and the error that the model itself estimates. The ring marks the worst sample.",
+        ),
+        Figure::new(
+            "error_against_indicator",
+            Place::Errors,
+            errors::error_against_indicator(&scores.samples, &scores.error, &scores.indicator)?,
+            "Below the diagonal the model is better than it says, above it worse.",
+        ),
+    ];
+    for (name, triples) in &scores.scalars {
+        let (drawing, caption) = (parity::parity(name, triples)?, "Bars are the intervals.");
+        figures.push(Figure::new(format!("parity_{name}"), Place::Outputs, drawing, caption));
+        let (drawing, caption) = (parity::residuals(name, triples)?, "A bar that does not reach 0 misses the truth.");
+        figures.push(Figure::new(format!("residuals_{name}"), Place::Outputs, drawing, caption));
+    }
+    for field in scores.fields.iter().filter(|f| !f.shown.is_empty()) {
+        let (name, shown) = (&field.name, &field.shown);
+        let caption = "Entries spread evenly over the field, of every sample.";
+        let drawing = parity::parity_of_entries(name, shown)?;
+        figures.push(Figure::new(format!("entries_{name}"), Place::Outputs, drawing, caption));
+        let caption = "The same entries; points outside the band are missed by their interval.";
+        let drawing = parity::residuals_of_entries(name, shown)?;
+        figures.push(Figure::new(format!("entries_residuals_{name}"), Place::Outputs, drawing, caption));
+    }
+    let coverage = scores.coverage();
+    if !coverage.is_empty() {
+        let drawing = errors::coverage(&coverage, scores.confidence)?;
+        let caption = format!(
+            "Share of values inside their interval; the broken line is the promised {} %. Right of it intervals are wider than need be, left of it too narrow.",
+            number(100.0 * scores.confidence)
         );
+        figures.push(Figure::new("coverage", Place::Outputs, drawing, caption));
     }
+    if !scores.points.names.is_empty() {
+        let (drawn, all) = scores.points.drawn();
+        let which = match drawn.len() < all {
+            true => format!(" The {} inputs on which the first modes depend most, of {all}.", drawn.len()),
+            false => String::new(),
+        };
+        let caption = format!(
+            "Rings with numbers are the worst samples: at a border or in a gap, samples are missing there.{which}"
+        );
+        figures.push(Figure::new("parameter_space", Place::Space, parameter_space(&scores.points)?, caption));
+    }
+    Ok(figures)
+}
+
+/// A model, and the samples that it was tried on.
+pub struct Tried<'a> {
+    pub model: &'a PodRegression,
+    pub about: &'a Provenance,
+    pub rows: &'a [usize],
+    /// Inputs of all samples.
+    pub x: MatRef<'a, f64>,
+}
+
+/// Pictures of the worst and the median sample of each field, which are read and predicted again, and what has no picture.
+pub fn of_samples(scores: &Collected, tried: &[Tried<'_>], samples: &Samples) -> Result<(Vec<Figure>, Vec<String>)> {
+    let (mut figures, mut notes) = (Vec::new(), Vec::new());
+    for f in &scores.fields {
+        let name = &f.name;
+        let Some((median, worst)) = f.median_and_worst() else { continue };
+        for (kind, place) in [("worst", worst), ("median", median)] {
+            let row = scores.samples[place];
+            let Some(Tried { model, about, x, .. }) = tried.iter().find(|t| t.rows.contains(&row)) else { continue };
+            let Some(k) = model.fields.iter().position(|field| &field.info.name == name) else { continue };
+            let field = &model.fields[k];
+            if let Some(reason) = obstacle(about.mesh.as_ref(), &field.info) {
+                notes.push(format!("no picture of {name}: {reason}"));
+                break;
+            }
+            let own = if samples.source.points_move() { samples.source.mesh_of(row)? } else { None };
+            let Some(mesh) = own.as_ref().or(about.mesh.as_ref()) else { continue };
+            let point = Mat::from_fn(1, x.ncols(), |_, j| x[(row, j)]);
+            let predicted = expand_field(model, &model.predict(point.as_ref())?, k, 0..1)?;
+            let truth = samples.source.read(&field.info, &[row], 0..field.info.n_dofs())?;
+            let relative = f.relative[place];
+            let error = match relative.is_finite() {
+                true => format!("relative error {relative:.2e}"),
+                false => format!("error {:.1e}, solution of norm 0", f.absolute[place]),
+            };
+            let n = scores.samples.len();
+            let title = format!("{name}, sample {row}, {kind} of {n}: {error}");
+            let parameters: Vec<(String, f64)> =
+                samples.parameters.names.iter().cloned().zip(samples.parameters.row(row).iter().copied()).collect();
+            let column = |m: MatRef<'_, f64>| m.col(0).iter().copied().collect::<Vec<f64>>();
+            let (truth, values) = (column(truth.as_ref()), column(predicted.values.as_ref()));
+            let drawing = sample_picture(
+                mesh,
+                &Sample {
+                    title: &title,
+                    parameters: &parameters,
+                    field: &field.info,
+                    truth: &truth,
+                    prediction: &values,
+                    std: &column(predicted.std.as_ref()),
+                    interval: &column(predicted.interval.as_ref()),
+                    confidence: model.confidence,
+                },
+            )?;
+            let mut facts: Vec<(String, String)> =
+                parameters.into_iter().map(|(name, value)| (name, parameter_text(value))).collect();
+            let largest = truth.iter().zip(&values).map(|(t, p)| (t - p).abs()).fold(0.0, f64::max);
+            facts.push(("largest difference of an entry".into(), number(largest)));
+            let best = match f.projection[place] {
+                best if best.is_finite() => number(best),
+                _ => "none: a solution of norm 0".to_string(),
+            };
+            facts.push(("error of the best approximation in the basis".into(), best));
+            facts.push(("indicator of the sample".into(), number(scores.indicator[place])));
+            let caption = match mesh.top_dimension() {
+                Some(1) => "Below, the difference, with the interval around 0.",
+                _ => "Truth and prediction share one scale of colours.",
+            };
+            let caption = caption.to_string();
+            let name = format!("{name}_{kind}");
+            figures.push(Figure { name, place: Place::Sample, drawing, caption, facts });
+        }
+    }
+    Ok((figures, notes))
 }

@@ -8,7 +8,8 @@ use kolmo::io::pod_model::Provenance;
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
 use kolmo::linalg::tall::{Layout, TallMatrix};
 use kolmo::online::PodRegression;
-use kolmo::report::plot::Spectrum;
+use kolmo::report::modes::Spectrum;
+use kolmo::report::parameter_space::Points;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -32,6 +33,10 @@ pub struct Collected {
     pub by_modes: Vec<[f64; 4]>,
     /// Of every field of every model.
     pub spectra: Vec<Spectrum>,
+    /// Places of the samples in the parameter space, with `error`.
+    pub points: Points,
+    /// What the intervals promise.
+    pub confidence: f64,
 }
 
 /// Per sample; and of all entries: how many lie in their interval, and how wide those are in sum.
@@ -40,11 +45,23 @@ pub struct FieldScores {
     pub name: String,
     pub relative: Vec<f64>,
     pub absolute: Vec<f64>,
-    projection: Vec<f64>,
+    pub projection: Vec<f64>,
     rrmse: Vec<f64>,
     covered: usize,
     width: f64,
     entries: usize,
+    /// Truth, prediction and half-width of some entries of every sample.
+    pub shown: Vec<[f64; 3]>,
+}
+
+/// Entries of a field that are kept for pictures, over all samples of a model.
+const SHOWN: usize = 700;
+
+/// At most `n` of `all` entries, evenly spread, other ones for each sample.
+fn spread(all: usize, n: usize, sample: usize) -> impl Iterator<Item = usize> {
+    let step = (all as f64 / n.max(1) as f64).max(1.0);
+    let start = (0.618_034 * sample as f64).fract() * step;
+    (0..n).map(move |k| (start + k as f64 * step) as usize).take_while(move |i| *i < all)
 }
 
 fn norms(m: &InnerProduct, x: Mat<f64>) -> Result<Vec<f64>> {
@@ -197,6 +214,10 @@ impl Collected {
                     let difference: f64 =
                         (0..truth.nrows()).map(|i| (truth[(i, j)] - predicted.values[(i, j)]).powi(2)).sum();
                     s.rrmse.push(difference / (info.n_entities as f64 * largest));
+                    s.shown.extend(
+                        spread(truth.nrows(), SHOWN.div_ceil(rows.len()), sample)
+                            .map(|i| [truth[(i, j)], predicted.values[(i, j)], predicted.interval[(i, j)]]),
+                    );
                     for i in 0..truth.nrows() {
                         s.covered +=
                             usize::from((truth[(i, j)] - predicted.values[(i, j)]).abs() <= predicted.interval[(i, j)]);
@@ -218,7 +239,12 @@ impl Collected {
                 Some(f) => f.merge(s),
                 None => self.fields.push(s),
             }
-            self.spectra.push(Spectrum { field: info.name.clone(), values: field.singular_values.clone(), n_modes: r });
+            self.spectra.push(Spectrum {
+                field: info.name.clone(),
+                values: field.singular_values.clone(),
+                n_modes: r,
+                projection_error: field.projection_error,
+            });
         }
         let count = (rows.len() * model.fields.len().max(1)) as f64;
         for (n, row) in modes.iter_mut().enumerate() {
@@ -226,6 +252,7 @@ impl Collected {
             *row = [row[0] / count * rows.len() as f64, row[1] / count * rows.len() as f64, row[2], rows.len() as f64];
         }
         self.merge_modes(modes);
+        self.place(model, rows, x, &worst);
         self.samples.extend(rows);
         self.indicator.extend(p.indicator());
         self.error.extend(worst);
@@ -246,6 +273,26 @@ impl Collected {
             }
         }
         Ok(())
+    }
+
+    /// Where the samples are, and how much each input matters.
+    fn place(&mut self, model: &PodRegression, rows: &[usize], x: MatRef<'_, f64>, error: &[f64]) {
+        let points = &mut self.points;
+        points.names.clone_from(&model.inputs.names);
+        points.importance.resize(points.names.len(), 0.0);
+        points.importance.iter_mut().zip(importance(model)).for_each(|(sum, own)| *sum += own);
+        points.samples.extend(rows);
+        points.inputs.extend(rows.iter().map(|r| x.row(*r).iter().copied().collect::<Vec<f64>>()));
+        points.error.extend(error);
+        self.confidence = model.confidence;
+    }
+
+    /// Share of values inside their intervals, of every field and scalar.
+    pub fn coverage(&self) -> Vec<(String, f64)> {
+        let fields = self.fields.iter().map(|f| (f.name.clone(), f.covered as f64 / f.entries.max(1) as f64));
+        let share =
+            |t: &Vec<[f64; 3]>| t.iter().filter(|v| (v[0] - v[1]).abs() <= v[2]).count() as f64 / t.len().max(1) as f64;
+        fields.chain(self.scalars.iter().map(|(name, t)| (name.clone(), share(t)))).collect()
     }
 
     /// Pools rows by number of modes; a model with fewer modes counts with its last row beyond them.
@@ -281,6 +328,18 @@ impl Collected {
         self.merge_modes(other.by_modes);
         self.samples.extend(other.samples);
         self.spectra.extend(other.spectra);
+        let (all, part) = (&mut self.points, other.points);
+        let matters = all.importance.iter().zip(&part.importance).map(|(a, b)| a + b).collect();
+        // Folds may drop different inputs: then places of both cannot be drawn together.
+        if all.samples.is_empty() {
+            *all = part;
+        } else if all.names == part.names {
+            all.importance = matters;
+            all.samples.extend(part.samples);
+            all.inputs.extend(part.inputs);
+            all.error.extend(part.error);
+        }
+        self.confidence = other.confidence;
         self.indicator.extend(other.indicator);
         self.error.extend(other.error);
         self.outside += other.outside;
@@ -372,7 +431,19 @@ impl FieldScores {
         self.covered += other.covered;
         self.width += other.width;
         self.entries += other.entries;
+        self.shown.extend(other.shown);
     }
+}
+
+/// How fast the first mode of each field changes along each input: sum of 1 / length scale, of standardised inputs.
+pub fn importance(model: &PodRegression) -> Vec<f64> {
+    let mut sums = vec![0.0; model.inputs.names.len()];
+    let first = model.fields.iter().flat_map(|f| f.groups.iter().filter(|(outputs, _)| outputs.contains(&0)));
+    for (_, process) in first {
+        let lengths = process.to_parts().length_scales;
+        sums.iter_mut().zip(lengths).for_each(|(sum, length)| *sum += 1.0 / length);
+    }
+    sums
 }
 
 /// Spearman's coefficient; `None` for fewer than 3 samples or equal ranks.

@@ -1,14 +1,18 @@
 //! `kolmo validate`.
 
 use super::fit::{fit, study_for, study_of};
-use super::pictures::Pictures;
+use super::pictures::{self, Figure, Pictures, Tried, say};
 use super::predict::{inputs_from, load};
+use super::report::{self, Validated};
 use super::scores::Collected;
 use super::source::Samples;
-use super::{Global, print};
+use super::{Global, print, spare_from};
 use clap::Args;
-use kolmo::data::study::Study;
+use faer::Mat;
+use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
+use kolmo::io::pod_model::Provenance;
+use kolmo::online::PodRegression;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -28,23 +32,43 @@ pub struct Validate {
     /// Write pictures (SVG) into this folder
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    #[arg(long, hide = true)]
+    /// Write a report (one file, no network) that a browser opens
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+}
+
+/// Bytes of the bases that are kept for pictures, over all folds.
+const MOST_KEPT: usize = 1 << 30;
+/// Why there are none beyond that.
+const NO_SAMPLES: &str =
+    "no pictures of samples: the bases of all folds are larger than 1 GiB; see validate MODEL --data TEST --plots DIR";
+
+/// The model of a fold, the samples that it was tried on, and the inputs of all samples.
+struct Fold {
+    model: PodRegression,
+    about: Provenance,
+    rows: Vec<usize>,
+    x: Mat<f64>,
+}
+
+impl Fold {
+    fn tried(&self) -> Tried<'_> {
+        Tried { model: &self.model, about: &self.about, rows: &self.rows, x: self.x.as_ref() }
+    }
+}
+
+/// A cross-validation: its data, scores and JSON, and the models, where pictures need them.
+struct Crossed {
+    study: Study,
+    samples: Samples,
+    pooled: Collected,
+    value: serde_json::Value,
+    folds: Vec<Fold>,
 }
 
 impl Validate {
     /// Scores and prints.
     pub fn run(&self, global: &Global) -> Result<()> {
-        if self.html.is_some() {
-            return Err(Error::input(
-                "K014",
-                "kolmo",
-                "validate",
-                "--html",
-                "--plots or --json",
-                "leave it out, or update kolmo",
-            ));
-        }
         global.check_json()?;
         if let (Some(m), Some(_)) = (self.modes.filter(|m| *m < 1), self.folds) {
             let expected = "a number of modes of at least 1";
@@ -58,6 +82,11 @@ impl Validate {
             ));
         }
         let mut pictures = self.plots.as_deref().map(|folder| Pictures::new(folder, global)).transpose()?;
+        if let Some(html) = &self.html {
+            spare_from("--html", html, &[self.file.as_path(), self.data.as_deref().unwrap_or(&self.file)])?;
+            // A folder that is missing is told before the work, not after it.
+            drop(kolmo::io::atomic::temporary(html)?);
+        }
         match (self.folds, &self.data) {
             (Some(_), Some(_)) => Err(Error::input(
                 "K012",
@@ -68,13 +97,18 @@ impl Validate {
                 "leave one out",
             )),
             (Some(k), None) => {
-                let (pooled, value) = self.cross(k, global)?;
+                let Crossed { study, samples, pooled, value, folds } = self.cross(k, global)?;
                 show(&value, global)?;
-                if let Some(pictures) = &mut pictures {
-                    pictures.scores(&pooled)?;
-                    pictures.without_samples();
-                }
-                Ok(())
+                let what = format!("{k}-fold cross-validation of {}", name_of(&self.file));
+                let validated =
+                    Validated { what, files: vec![&self.file], study: &study, folds: Some(k), known: 0, model: None };
+                let drawn = || match folds.is_empty() {
+                    true => Ok((Vec::new(), vec![NO_SAMPLES.to_string()])),
+                    false => {
+                        pictures::of_samples(&pooled, &folds.iter().map(Fold::tried).collect::<Vec<_>>(), &samples)
+                    }
+                };
+                self.draw(&validated, &pooled, &value, drawn, pictures.as_mut(), global)
             }
             (None, Some(data)) => self.against(data, pictures.as_mut(), global),
             (None, None) => Err(Error::input(
@@ -88,7 +122,7 @@ impl Validate {
         }
     }
 
-    fn cross(&self, k: usize, global: &Global) -> Result<(Collected, serde_json::Value)> {
+    fn cross(&self, k: usize, global: &Global) -> Result<Crossed> {
         let study = study_of(&self.file, None)?;
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
@@ -103,7 +137,7 @@ impl Validate {
             ));
         }
         let mut pooled = Collected::new(0.0, study.scores.floor.clone());
-        let mut folds = Vec::new();
+        let (mut parts, mut folds, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
         for fold in 0..k {
             let (test, train): (Vec<usize>, Vec<usize>) = rows.iter().copied().partition(|i| i % k == fold);
             if test.is_empty() {
@@ -117,12 +151,46 @@ impl Validate {
             let x = inputs_from(&samples.parameters, &model, &study.file)?;
             let mut part = Collected::new(about.seconds, study.scores.floor.clone());
             part.add(&model, &about, &samples, &test, x.as_ref())?;
-            folds.push(part.json());
+            parts.push(part.json());
             pooled.merge(part);
+            bytes += model.fields.iter().map(|f| 8 * f.basis.nrows() * f.basis.ncols()).sum::<usize>();
+            if bytes > MOST_KEPT {
+                folds.clear();
+            } else if self.plots.is_some() || self.html.is_some() {
+                folds.push(Fold { model, about, rows: test, x });
+            }
         }
         let mut value = pooled.json();
-        value["folds"] = json!(folds);
-        Ok((pooled, value))
+        value["folds"] = json!(parts);
+        Ok(Crossed { study, samples, pooled, value, folds })
+    }
+
+    /// Pictures and report, where they are asked for; `samples` draws those of samples.
+    fn draw(
+        &self,
+        validated: &Validated<'_>,
+        scores: &Collected,
+        value: &serde_json::Value,
+        samples: impl FnOnce() -> Result<(Vec<Figure>, Vec<String>)>,
+        pictures: Option<&mut Pictures>,
+        global: &Global,
+    ) -> Result<()> {
+        if pictures.is_none() && self.html.is_none() {
+            return Ok(());
+        }
+        let reduction = &validated.study.reduction;
+        let tolerance = reduction.modes.is_none().then(|| reduction.tolerance.unwrap_or(DEFAULT_TOLERANCE));
+        let mut figures = pictures::of_scores(scores, tolerance)?;
+        let (of_samples, notes) = samples()?;
+        figures.extend(of_samples);
+        if let Some(pictures) = pictures {
+            pictures.write(&figures, &notes)?;
+        }
+        if let Some(html) = &self.html {
+            report::write(html, validated, scores, value, &figures, &notes)?;
+            say(global.json == Some(None), &html.display().to_string());
+        }
+        Ok(())
     }
 
     /// Scores of a model file on a data file, or on the held-out samples of a study.
@@ -144,15 +212,29 @@ impl Validate {
             ));
         }
         let own = Study::parse(&about.study, &self.file)?;
-        let mut scores = Collected::new(about.seconds, own.scores.floor);
+        let mut scores = Collected::new(about.seconds, own.scores.floor.clone());
         scores.add(&model, &about, &samples, &rows, x.as_ref())?;
-        show(&scores.json(), global)?;
-        if let Some(pictures) = pictures {
-            pictures.scores(&scores)?;
-            pictures.samples(&scores, &model, &about, &samples, x.as_ref())?;
-        }
-        Ok(())
+        scores.points.training = about.training.chunks(d.max(1)).map(<[f64]>::to_vec).collect();
+        let value = scores.json();
+        show(&value, global)?;
+        let what = format!("{} against {}", name_of(&self.file), name_of(data));
+        let validated = Validated {
+            what,
+            files: vec![&self.file, data],
+            study: &own,
+            folds: None,
+            known,
+            model: Some((&model, &about)),
+        };
+        let tried = [Tried { model: &model, about: &about, rows: &rows, x: x.as_ref() }];
+        let drawn = || pictures::of_samples(&scores, &tried, &samples);
+        self.draw(&validated, &scores, &value, drawn, pictures, global)
     }
+}
+
+/// The name of a file without its folder.
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Hands scores to `--json`, and prints them as a table unless they went to standard output.

@@ -6,5 +6,6 @@ pub mod mass_matrix;
 pub mod mesh;
 pub mod polyhedron;
 pub mod shape_functions;
+pub mod skin;
 
 pub use mesh::{CellBlock, CellType, Mesh};

@@ -100,6 +100,12 @@ pub(super) fn marks_along(lower: f64, upper: f64, pixels: f64) -> Vec<(f64, Stri
 }
 
 impl Axis {
+    /// From the least to the largest of `values`, with a margin, over `pixels` from left to right.
+    pub fn linear_along(name: &str, values: impl IntoIterator<Item = f64>, pixels: f64) -> Axis {
+        let Axis { lower, upper, .. } = Axis::linear(name, values);
+        Axis::along(name, lower, upper, pixels)
+    }
+
     /// From the least to the largest of `values`, with a margin.
     pub fn linear(name: &str, values: impl IntoIterator<Item = f64>) -> Axis {
         let (lo, hi) = bounds(values).unwrap_or((0.0, 1.0));
@@ -126,11 +132,11 @@ impl Axis {
         Axis { name: name.into(), lower, upper, log: false, marks, fine: Vec::new() }
     }
 
-    /// For whole numbers, from half below the least to half above the largest.
-    pub fn counts(name: &str, values: impl IntoIterator<Item = usize>) -> Axis {
+    /// For whole numbers, from half below the least to half above the largest, over `pixels` from left to right.
+    pub fn counts(name: &str, values: impl IntoIterator<Item = usize>, pixels: f64) -> Axis {
         let (lo, hi) = bounds(values.into_iter().map(|v| v as f64)).unwrap_or((0.0, 1.0));
         let margin = 0.5_f64.max(0.03 * (hi - lo));
-        let mut axis = Axis::between(name, lo - margin, hi + margin, 8);
+        let mut axis = Axis::along(name, lo - margin, hi + margin, pixels);
         axis.marks.retain(|(v, _)| v.fract() == 0.0 && *v >= lo && *v <= hi);
         if axis.marks.is_empty() {
             axis.marks = vec![(lo, format!("{lo}"))];

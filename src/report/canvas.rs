@@ -1,21 +1,25 @@
-//! Lines, discs, surfaces and text on an SVG picture, and frames with axes.
+//! Lines, markers, images and text on an SVG picture.
 
-use super::axis::Axis;
-use super::colour::{BLACK, GREY, PALE};
+use super::colour::{BLACK, variable};
+use super::html::escape;
 use crate::error::{Error, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::FontTransform;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::cell::RefCell;
+use std::fmt::Write;
 
 /// The drawing library places everything on whole pixels: it is given this many per pixel of the picture.
 const FINE: f64 = 10.0;
 /// The drawing library writes sizes of text divided by this.
 const TEXT: f64 = 1.24;
 
-pub(super) const TITLE: f64 = 15.0;
+const TITLE: f64 = 15.0;
 pub(super) const LABEL: f64 = 13.0;
 pub(super) const NUMBER: f64 = 12.0;
+/// Width of a character of [`NUMBER`], at most on average.
+pub(super) const CHARACTER: f64 = 7.0;
 
 /// A point of the picture in pixels, from the upper left corner.
 pub(super) type Spot = (f64, f64);
@@ -23,12 +27,45 @@ pub(super) type Spot = (f64, f64);
 /// A picture being drawn.
 pub(super) struct Canvas<'a> {
     area: DrawingArea<SVGBackend<'a>, Shift>,
+    images: RefCell<String>,
 }
 
 /// Where text stands beside its spot: to the right, around, to the left.
 pub(super) const RIGHT: HPos = HPos::Left;
 pub(super) const AROUND: HPos = HPos::Center;
 pub(super) const LEFT: HPos = HPos::Right;
+
+/// A picture that is drawn: it stands alone as a file, or in a page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawing {
+    pub title: String,
+    /// What is told about it above a picture that stands alone.
+    pub lines: Vec<String>,
+    pub width: f64,
+    pub height: f64,
+    body: String,
+}
+
+/// Signs of points, told apart by shape as well as by colour.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Marker {
+    Disc,
+    Square,
+    Triangle,
+    Diamond,
+}
+
+impl Marker {
+    /// Of curve `i`, from the start again after the last.
+    pub fn of(i: usize) -> Marker {
+        [Marker::Disc, Marker::Square, Marker::Triangle, Marker::Diamond][i % 4]
+    }
+}
+
+/// Length of strokes and gaps of curve `i`; `None` for an unbroken one.
+pub(super) fn pattern(i: usize) -> Option<(f64, f64)> {
+    [None, Some((7.0, 3.0)), Some((2.0, 2.5)), Some((11.0, 5.0))][i % 4]
+}
 
 fn fine((x, y): Spot) -> (i32, i32) {
     ((FINE * x).round() as i32, (FINE * y).round() as i32)
@@ -38,21 +75,77 @@ fn done<E: std::error::Error + Send + Sync>(result: std::result::Result<(), Draw
     result.map_err(|e| Error::argument("a picture", e, "one that can be drawn"))
 }
 
-/// An SVG picture of `width` x `height` pixels, white where `draw` draws nothing.
-pub(super) fn picture(width: f64, height: f64, draw: impl FnOnce(&Canvas<'_>) -> Result<()>) -> Result<String> {
-    let (w, h) = (width.ceil(), height.ceil());
+/// A picture of `width` x `height` pixels.
+pub(super) fn picture(
+    title: &str,
+    (width, height): Spot,
+    draw: impl FnOnce(&Canvas<'_>) -> Result<()>,
+) -> Result<Drawing> {
+    let (width, height) = (width.ceil(), height.ceil());
     let mut svg = String::new();
-    {
-        let size = ((FINE * w) as u32, (FINE * h) as u32);
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        done(area.fill(&WHITE))?;
-        let canvas = Canvas { area };
+    let images = {
+        let area = SVGBackend::with_string(&mut svg, ((FINE * width) as u32, (FINE * height) as u32));
+        let canvas = Canvas { area: area.into_drawing_area(), images: RefCell::default() };
         draw(&canvas)?;
         done(canvas.area.present())?;
+        canvas.images.into_inner()
+    };
+    let drawn = svg.split_once('>').map_or("", |(_, rest)| rest).trim_end().trim_end_matches("</svg>").trim();
+    let drawn = drawn.replace(" opacity=\"1\"", "").replace(" \"/>", "\"/>").replace(" stroke=\"none\"", "");
+    Ok(Drawing { title: title.into(), lines: Vec::new(), width, height, body: images + &drawn + "\n" })
+}
+
+impl Drawing {
+    /// The same with lines.
+    pub(super) fn with_lines(self, lines: Vec<String>) -> Drawing {
+        Drawing { lines, ..self }
     }
-    let size = |w: f64, h: f64| format!("width=\"{w}\" height=\"{h}\"");
-    let svg = svg.replacen(&size(FINE * w, FINE * h), &size(w, h), 1);
-    Ok(svg.replace(" opacity=\"1\"", "").replace(" \"/>", "\"/>").replace(" stroke=\"none\"", ""))
+
+    /// An SVG file: title, lines and picture on white.
+    pub fn stand_alone(&self) -> String {
+        let top = 12.0 + 20.0 * (1 + self.lines.len()) as f64;
+        let (w, h) = (self.width, self.height + top);
+        let (fine_w, fine_h) = (FINE * w, FINE * h);
+        let mut svg = format!(
+            "<svg width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
+             <rect x=\"0\" y=\"0\" width=\"{fine_w}\" height=\"{fine_h}\" fill=\"#FFFFFF\"/>\n"
+        );
+        let room = (w / 7.6) as usize;
+        for (i, line) in std::iter::once(&self.title).chain(&self.lines).enumerate() {
+            let (size, y) = (FINE * if i == 0 { TITLE } else { LABEL }, FINE * (24.0 + 20.0 * i as f64));
+            let text = escape(&cut(line, room));
+            let _ = writeln!(
+                svg,
+                "<text x=\"120\" y=\"{y}\" font-family=\"sans-serif\" font-size=\"{size}\" fill=\"#000000\">{text}</text>"
+            );
+        }
+        let _ = write!(svg, "<g transform=\"translate(0 {})\">\n{}</g>\n</svg>\n", FINE * top, self.body);
+        svg
+    }
+
+    /// An `svg` element of a page, named by its title: its colours are those of the page, its width at most that of its surroundings.
+    pub(super) fn inline(&self, id: &str) -> String {
+        let mut body = String::with_capacity(self.body.len());
+        let mut rest = self.body.as_str();
+        // Colours of lines and text follow the page; those of images and colour bars do not.
+        while let Some(at) = rest.find("=\"#") {
+            let (before, from) = rest.split_at(at + 2);
+            let colour = from.get(..7).unwrap_or(from);
+            body.push_str(before);
+            body.push_str(variable(colour).unwrap_or(colour));
+            rest = from.get(colour.len()..).unwrap_or_default();
+        }
+        body.push_str(rest);
+        let (w, h) = (self.width, self.height);
+        format!(
+            "<svg viewBox=\"0 0 {} {}\" style=\"max-width:{}px\" role=\"img\" aria-labelledby=\"{id}-title\" \
+             xmlns=\"http://www.w3.org/2000/svg\">\n<title id=\"{id}-title\">{}</title>\n{body}</svg>\n",
+            FINE * w,
+            FINE * h,
+            (1.15 * w).round(),
+            escape(&self.title)
+        )
+    }
 }
 
 impl Canvas<'_> {
@@ -65,21 +158,60 @@ impl Canvas<'_> {
         done(self.area.draw(&PathElement::new(points, colour.stroke_width((FINE * width).round() as u32))))
     }
 
-    /// A broken straight line.
+    /// A curve through `points` in strokes and gaps.
+    pub fn broken(&self, points: &[Spot], (stroke, gap): Spot, colour: RGBColor, width: f64) -> Result<()> {
+        let period = stroke + gap;
+        let mut walked = 0.0;
+        for pair in points.windows(2) {
+            let (a, b) = (pair[0], pair[1]);
+            let length = (b.0 - a.0).hypot(b.1 - a.1);
+            let at = |s: f64| (a.0 + s / length * (b.0 - a.0), a.1 + s / length * (b.1 - a.1));
+            let first = (walked / period).floor() as usize;
+            let last = ((walked + length) / period).ceil().max(0.0) as usize;
+            for k in first..last {
+                let from = (k as f64 * period - walked).max(0.0);
+                let to = (k as f64 * period + stroke - walked).min(length);
+                if to > from && length > 0.0 {
+                    self.line([at(from), at(to)], colour, width)?;
+                }
+            }
+            walked += length;
+        }
+        Ok(())
+    }
+
+    /// A curve in the pattern of curve `i`.
+    pub fn curve(&self, points: &[Spot], i: usize, colour: RGBColor, width: f64) -> Result<()> {
+        match pattern(i) {
+            None => self.line(points.iter().copied(), colour, width),
+            Some(pattern) => self.broken(points, pattern, colour, width),
+        }
+    }
+
+    /// A thin broken straight line.
     pub fn dashes(&self, from: Spot, to: Spot, colour: RGBColor) -> Result<()> {
-        let length = (to.0 - from.0).hypot(to.1 - from.1);
-        let n = (length / 9.0).ceil().max(1.0);
-        let at = |t: f64| (from.0 + t * (to.0 - from.0), from.1 + t * (to.1 - from.1));
-        (0..n as usize).try_for_each(|k| {
-            let t = k as f64 / n;
-            self.line([at(t), at((t + 0.55 / n).min(1.0))], colour, 1.0)
-        })
+        self.broken(&[from, to], (5.0, 4.0), colour, 1.0)
     }
 
     /// A disc, or a ring.
     pub fn disc(&self, centre: Spot, radius: f64, colour: RGBColor, filled: bool) -> Result<()> {
         let style = ShapeStyle { color: colour.into(), filled, stroke_width: (1.4 * FINE) as u32 };
         done(self.area.draw(&Circle::new(fine(centre), (FINE * radius) as i32, style)))
+    }
+
+    /// A marker, filled or as an outline.
+    pub fn marker(&self, marker: Marker, (x, y): Spot, r: f64, colour: RGBColor, filled: bool) -> Result<()> {
+        let corners: &[Spot] = match marker {
+            Marker::Disc => return self.disc((x, y), r, colour, filled),
+            Marker::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            Marker::Triangle => &[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)],
+            Marker::Diamond => &[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)],
+        };
+        let place = |c: &Spot| (x + r * c.0, y + r * c.1);
+        match filled {
+            true => self.polygon(corners.iter().map(place), colour),
+            false => self.line(corners.iter().chain(&corners[..1]).map(place), colour, 1.4),
+        }
     }
 
     /// A filled rectangle.
@@ -92,12 +224,26 @@ impl Canvas<'_> {
         done(self.area.draw(&Polygon::new(corners.into_iter().map(fine).collect::<Vec<_>>(), colour.filled())))
     }
 
-    /// Text whose middle line is at the height of the spot.
-    pub fn text(&self, text: &str, spot: Spot, side: HPos, size: f64) -> Result<()> {
-        self.turned(text, spot, side, size, FontTransform::None)
+    /// An image at a `data:` address, below everything else.
+    pub fn image(&self, corner: Spot, size: Spot, address: &str) {
+        let ((x, y), (w, h)) = (fine(corner), fine(size));
+        let _ = writeln!(
+            self.images.borrow_mut(),
+            "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" preserveAspectRatio=\"none\" href=\"{address}\"/>"
+        );
     }
 
-    fn turned(&self, text: &str, spot: Spot, side: HPos, size: f64, turn: FontTransform) -> Result<()> {
+    /// Text whose middle line is at the height of the spot.
+    pub fn text(&self, text: &str, spot: Spot, side: HPos, size: f64) -> Result<()> {
+        self.written(text, spot, side, size, FontTransform::None)
+    }
+
+    /// Text that is read from below.
+    pub fn upwards(&self, text: &str, spot: Spot) -> Result<()> {
+        self.written(text, spot, AROUND, LABEL, FontTransform::Rotate270)
+    }
+
+    fn written(&self, text: &str, spot: Spot, side: HPos, size: f64, turn: FontTransform) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
@@ -109,87 +255,10 @@ impl Canvas<'_> {
     }
 }
 
-/// A rectangle with axes.
-pub(super) struct Frame<'c, 'a> {
-    pub canvas: &'c Canvas<'a>,
-    left: f64,
-    top: f64,
-    width: f64,
-    height: f64,
-    x: Axis,
-    y: Axis,
-}
-
-impl<'c, 'a> Frame<'c, 'a> {
-    /// A frame that is not drawn yet; `corner` is the upper left one.
-    pub fn new(canvas: &'c Canvas<'a>, corner: Spot, size: Spot, x: Axis, y: Axis) -> Self {
-        Frame { canvas, left: corner.0, top: corner.1, width: size.0, height: size.1, x, y }
-    }
-
-    fn spot(&self, x: f64, y: f64) -> Spot {
-        (self.left + self.x.share(x) * self.width, self.top + (1.0 - self.y.share(y)) * self.height)
-    }
-
-    /// Where (x, y) stands; `None` if one of them is NaN.
-    pub fn at(&self, x: f64, y: f64) -> Option<Spot> {
-        Some(self.spot(self.x.place(x)?, self.y.place(y)?))
-    }
-
-    /// Lines at the marks, below what the frame shows.
-    pub fn grid(&self) -> Result<()> {
-        let (x, y) = (&self.x, &self.y);
-        for (positions, width) in [(&y.fine, 0.5), (&y.marks.iter().map(|m| m.0).collect(), 1.0)] {
-            for &p in positions {
-                self.canvas.line([self.spot(x.lower, p), self.spot(x.upper, p)], PALE, width)?;
-            }
-        }
-        for (positions, width) in [(&x.fine, 0.5), (&x.marks.iter().map(|m| m.0).collect(), 1.0)] {
-            for &p in positions {
-                self.canvas.line([self.spot(p, y.lower), self.spot(p, y.upper)], PALE, width)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The rectangle and its marks, with numbers where asked for.
-    pub fn border(&self, x_numbers: bool, y_numbers: bool) -> Result<()> {
-        let (right, bottom) = (self.left + self.width, self.top + self.height);
-        let corners =
-            [(self.left, self.top), (right, self.top), (right, bottom), (self.left, bottom), (self.left, self.top)];
-        self.canvas.line(corners, GREY, 1.0)?;
-        for (position, text) in &self.x.marks {
-            let (at, _) = self.spot(*position, self.y.lower);
-            self.canvas.line([(at, bottom), (at, bottom + 4.0)], GREY, 1.0)?;
-            if x_numbers {
-                self.canvas.text(text, (at, bottom + 13.0), AROUND, NUMBER)?;
-            }
-        }
-        for (position, text) in &self.y.marks {
-            let (_, at) = self.spot(self.x.lower, *position);
-            self.canvas.line([(self.left - 4.0, at), (self.left, at)], GREY, 1.0)?;
-            if y_numbers {
-                self.canvas.text(text, (self.left - 7.0, at), LEFT, NUMBER)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Names of the axes: of y `away` pixels to the left of the frame, of x below it.
-    pub fn names(&self, away: Option<f64>, below: bool) -> Result<()> {
-        let (x, y) = (self.left + 0.5 * self.width, self.top + 0.5 * self.height);
-        if below {
-            self.canvas.text(&self.x.name, (x, self.top + self.height + 32.0), AROUND, LABEL)?;
-        }
-        away.into_iter().try_for_each(|away| {
-            self.canvas.turned(&self.y.name, (self.left - away, y), AROUND, LABEL, FontTransform::Rotate270)
-        })
-    }
-}
-
 /// At most `n` characters, the last of them dots where text is cut.
 pub(super) fn cut(text: &str, n: usize) -> String {
     if text.chars().count() <= n {
         return text.to_string();
     }
-    text.chars().take(n - 1).chain(['\u{2026}']).collect()
+    text.chars().take(n.saturating_sub(1)).chain(['\u{2026}']).collect()
 }

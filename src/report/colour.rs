@@ -5,6 +5,28 @@ use plotters::style::RGBColor;
 pub(super) const BLACK: RGBColor = RGBColor(0, 0, 0);
 pub(super) const GREY: RGBColor = RGBColor(128, 128, 128);
 pub(super) const PALE: RGBColor = RGBColor(225, 225, 225);
+/// Behind curves: an interval.
+pub(super) const BAND: RGBColor = RGBColor(205, 226, 240);
+
+/// Colours of lines, text and grounds as files have them, and the properties of a page that take their place.
+const VARIABLES: [(&str, &str); 11] = [
+    ("#000000", "currentColor"),
+    ("#808080", "var(--axis)"),
+    ("#E1E1E1", "var(--grid)"),
+    ("#CDE2F0", "var(--band)"),
+    ("#0072B2", "var(--blue)"),
+    ("#D55E00", "var(--vermilion)"),
+    ("#009E73", "var(--green)"),
+    ("#CC79A7", "var(--purple)"),
+    ("#E69F00", "var(--orange)"),
+    ("#56B4E9", "var(--sky)"),
+    ("#5A5A5A", "var(--dim)"),
+];
+
+/// The property of a page for the colour `#RRGGBB` of a line, of text or of the ground.
+pub(super) fn variable(colour: &str) -> Option<&'static str> {
+    VARIABLES.iter().find(|v| v.0 == colour).map(|v| v.1)
+}
 
 /// Colours that stay apart for colour-blind eyes (Okabe and Ito, 2008).
 const CURVES: [RGBColor; 7] = [
@@ -97,6 +119,18 @@ mod tests {
             let t = f64::from(i) / 50.0;
             let (blue, red) = (luminance(diverging(t)).cbrt(), luminance(diverging(1.0 - t)).cbrt());
             assert!((blue - red).abs() < 0.06, "{t}: {blue} {red}");
+        }
+    }
+
+    #[test]
+    fn pages_have_a_property_for_each_colour_but_those_of_values() {
+        let text = |c: RGBColor| format!("#{:02X}{:02X}{:02X}", c.0, c.1, c.2);
+        for colour in [BLACK, GREY, PALE, BAND].into_iter().chain(CURVES) {
+            assert!(variable(&text(colour)).is_some(), "{colour:?}");
+        }
+        for k in 0..=1000 {
+            let t = f64::from(k) / 1000.0;
+            assert_eq!((variable(&text(sequential(t))), variable(&text(diverging(t)))), (None, None), "{t}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! Fields on a curve of line cells: truth, prediction and interval over its length.
 
 use super::axis::Axis;
-use super::canvas::{Canvas, Frame, LABEL, NUMBER, RIGHT, Spot, TITLE, picture};
-use super::colour::{BLACK, curve};
+use super::canvas::{Drawing, Spot, picture};
+use super::colour::{BAND, BLACK, curve};
+use super::frame::{Entry, Frame, Sign, legend};
 use super::sample::Sample;
 use crate::data::Location;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mesh::Mesh;
 use plotters::style::RGBColor;
 
@@ -60,11 +61,11 @@ fn abscissa(mesh: &Mesh, chain: &Chain, location: Location) -> (&'static str, Ve
     }
 }
 
-const BAND: RGBColor = RGBColor(205, 226, 240);
-
 /// Truth, prediction and interval above; below it their difference with the interval around 0. Vectors have no interval.
-pub(super) fn curves(mesh: &Mesh, sample: &Sample<'_>) -> Result<String> {
-    let Some(chain) = chain(mesh) else { return Ok(String::new()) };
+pub(super) fn curves(mesh: &Mesh, sample: &Sample<'_>) -> Result<Drawing> {
+    let Some(chain) = chain(mesh) else {
+        return Err(Error::argument("a picture", "lines that are not one curve", "one curve"));
+    };
     let (name, s, entities) = abscissa(mesh, &chain, sample.field.location);
     let along = |v: Vec<f64>| entities.iter().map(|i| v[*i]).collect::<Vec<f64>>();
     let (truth, prediction) = (along(sample.numbers(sample.truth)), along(sample.numbers(sample.prediction)));
@@ -76,17 +77,12 @@ pub(super) fn curves(mesh: &Mesh, sample: &Sample<'_>) -> Result<String> {
     let values = [truth.iter().chain(&prediction), difference.iter().chain(&zero)];
     let axis =
         |y: usize, label: &str| Axis::linear(label, values[y].clone().chain(&bands[y].0).chain(&bands[y].1).copied());
-    let (ends, left, width) = ((s.iter().copied()), 84.0, 560.0);
-    let heading = sample.heading(100);
-    let top = 24.0 + 20.0 * heading.len() as f64;
-    let (name_of, of_difference) = (sample.name(), sample.name_of_difference());
-    picture(860.0, top + 520.0, |canvas| {
-        for (i, line) in heading.iter().enumerate() {
-            canvas.text(line, (left, 22.0 + 20.0 * i as f64), RIGHT, if i == 0 { TITLE } else { LABEL })?;
-        }
-        let x = || Axis::linear(name, ends.clone());
-        let upper = Frame::new(canvas, (left, top), (width, 270.0), x(), axis(0, &name_of));
-        let lower = Frame::new(canvas, (left, top + 304.0), (width, 160.0), x(), axis(1, of_difference));
+    let (left, top, width) = (72.0, 12.0, 860.0);
+    let entries = legend_of(sample);
+    picture(sample.title, (950.0, top + 488.0), |canvas| {
+        let x = || Axis::linear_along(name, s.iter().copied(), 0.5 * width);
+        let upper = Frame::new(canvas, (left, top), (width, 250.0), x(), axis(0, &sample.name()));
+        let lower = Frame::new(canvas, (left, top + 272.0), (width, 140.0), x(), axis(1, sample.name_of_difference()));
         for (frame, (low, high)) in [&upper, &lower].into_iter().zip(&bands) {
             frame.grid()?;
             if !sample.is_vector() {
@@ -95,30 +91,26 @@ pub(super) fn curves(mesh: &Mesh, sample: &Sample<'_>) -> Result<String> {
                 canvas.polygon(there.chain(back), BAND)?;
             }
         }
-        let draw = |frame: &Frame<'_, '_>, v: &[f64], colour: RGBColor| {
-            canvas.line(s.iter().zip(v).filter_map(|(s, v)| frame.at(*s, *v)), colour, 1.4)
+        let draw = |frame: &Frame<'_, '_>, v: &[f64], i: usize, colour: RGBColor| {
+            let spots: Vec<Spot> = s.iter().zip(v).filter_map(|(s, v)| frame.at(*s, *v)).collect();
+            canvas.curve(&spots, i, colour, 1.4)
         };
-        draw(&upper, &truth, BLACK)?;
-        draw(&upper, &prediction, curve(1))?;
-        draw(&lower, &difference, curve(1))?;
+        draw(&upper, &truth, 0, BLACK)?;
+        draw(&upper, &prediction, 1, curve(1))?;
+        draw(&lower, &difference, 0, curve(1))?;
         for (frame, numbers) in [(&upper, false), (&lower, true)] {
             frame.border(numbers, true)?;
-            frame.names(Some(66.0), numbers)?;
+            frame.names(Some(58.0), numbers)?;
         }
-        legend(canvas, sample, (left + width + 20.0, top + 10.0))
+        legend(canvas, (left, top + 458.0), width, &entries)
     })
 }
 
-fn legend(canvas: &Canvas<'_>, sample: &Sample<'_>, (x, y): Spot) -> Result<()> {
-    for (i, (text, colour)) in [("truth", BLACK), ("prediction", curve(1))].into_iter().enumerate() {
-        let y = y + 20.0 * i as f64;
-        canvas.line([(x, y), (x + 22.0, y)], colour, 1.4)?;
-        canvas.text(text, (x + 29.0, y), RIGHT, NUMBER)?;
-    }
+fn legend_of(sample: &Sample<'_>) -> Vec<Entry> {
+    let mut entries = vec![(Sign::Line, BLACK, "truth".to_string()), (Sign::Dashes, curve(1), "prediction".into())];
     if !sample.is_vector() {
-        canvas.rectangle((x, y + 34.0), (x + 22.0, y + 46.0), BAND)?;
-        let text = format!("{} % interval", 1e-3 * (1e5 * sample.confidence).round());
-        canvas.text(&text, (x + 29.0, y + 40.0), RIGHT, NUMBER)?;
+        let percent = 1e-3 * (1e5 * sample.confidence).round();
+        entries.push((Sign::Band, BAND, format!("{percent} % interval")));
     }
-    Ok(())
+    entries
 }

@@ -1,9 +1,9 @@
-//! One sample of a field: truth, prediction and their difference on the mesh.
+//! One sample of a field: truth, prediction, their difference and the standard deviation on the mesh.
 
-use super::axis::scientific;
-use super::canvas::cut;
+use super::canvas::{Drawing, cut};
 use super::curve_picture::{chain, curves};
-use super::mesh_picture::{panels, plane};
+use super::mesh_picture::panels;
+use super::parameter_text;
 use crate::data::{FieldInfo, Location};
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
@@ -17,6 +17,7 @@ pub struct Sample<'a> {
     pub field: &'a FieldInfo,
     pub truth: &'a [f64],
     pub prediction: &'a [f64],
+    pub std: &'a [f64],
     /// Half-width of the interval, and its confidence.
     pub interval: &'a [f64],
     pub confidence: f64,
@@ -36,11 +37,9 @@ pub fn obstacle(mesh: Option<&Mesh>, field: &FieldInfo) -> Option<String> {
         return Some(format!("{} values on {entities} entities", field.n_entities));
     }
     match mesh.top_dimension() {
-        Some(3) => Some("a 3-D mesh".into()),
-        Some(2) if plane(mesh).is_none() => Some("a surface in 3-D".into()),
         Some(1) if chain(mesh).is_none() => Some("lines that are not one curve".into()),
-        Some(1 | 2) => None,
-        _ => Some("a mesh without lines and surfaces".into()),
+        Some(1..=3) => None,
+        _ => Some("a mesh without cells".into()),
     }
 }
 
@@ -50,21 +49,25 @@ fn carrier<'a>(mesh: &'a Mesh, field: &FieldInfo) -> Cow<'a, Mesh> {
     of_cells.unwrap_or(Cow::Borrowed(mesh))
 }
 
-/// Draws a sample: on surfaces three panels (truth, prediction, difference), on a curve truth, prediction and interval over
-/// the length. The magnitude of vectors. Errors: K100 where [`obstacle`] names a reason, or lengths differ.
-pub fn sample_picture(mesh: &Mesh, sample: &Sample<'_>) -> Result<String> {
+/// Draws a sample: on surfaces four panels (truth, prediction, difference, standard deviation), on a curve truth, prediction and
+/// interval over the length. The magnitude of vectors. Of volumes their surface, seen from (1, 1, 1).
+///
+/// Errors: K100 where [`obstacle`] names a reason, or lengths differ.
+pub fn sample_picture(mesh: &Mesh, sample: &Sample<'_>) -> Result<Drawing> {
     if let Some(reason) = obstacle(Some(mesh), sample.field) {
-        return Err(Error::argument(format!("picture of {}", sample.field.name), reason, "a plane mesh or a curve"));
+        return Err(Error::argument(format!("picture of {}", sample.field.name), reason, "a mesh that can be drawn"));
     }
     let n = sample.field.n_dofs();
-    for values in [sample.truth, sample.prediction, sample.interval] {
+    for values in [sample.truth, sample.prediction, sample.std, sample.interval] {
         if values.len() != n {
             return Err(Error::argument(format!("values of {}", sample.field.name), values.len(), n));
         }
     }
     let mesh = carrier(mesh, sample.field);
     let mesh = mesh.as_ref();
-    if mesh.top_dimension() == Some(1) { curves(mesh, sample) } else { panels(mesh, sample) }
+    let drawing = if mesh.top_dimension() == Some(1) { curves(mesh, sample)? } else { panels(mesh, sample)? };
+    let lines = [sample.heading((drawing.width / 7.6) as usize), drawing.lines.clone()].concat();
+    Ok(drawing.with_lines(lines))
 }
 
 impl Sample<'_> {
@@ -94,43 +97,22 @@ impl Sample<'_> {
         if self.is_vector() { "|prediction \u{2212} truth|" } else { "prediction \u{2212} truth" }
     }
 
-    /// The title and the parameters in lines of at most `n` characters.
-    pub(super) fn heading(&self, n: usize) -> Vec<String> {
-        let mut lines = vec![cut(self.title, n)];
+    /// The parameters in lines of at most `n` characters.
+    fn heading(&self, n: usize) -> Vec<String> {
+        let mut lines = Vec::new();
         let mut line = String::new();
         for (name, value) in self.parameters {
-            let part = format!("{} = {}", cut(name, 30), short(*value));
+            let part = format!("{} = {}", cut(name, 30), parameter_text(*value));
             if !line.is_empty() && line.chars().count() + part.chars().count() + 2 > n {
                 lines.push(std::mem::take(&mut line));
             }
             line = if line.is_empty() { part } else { format!("{line}, {part}") };
         }
         lines.push(line);
-        if lines.len() > 4 {
-            lines.truncate(4);
-            lines[3].push_str(", \u{2026}");
+        if lines.len() > 3 {
+            lines.truncate(3);
+            lines[2].push_str(", \u{2026}");
         }
         lines
-    }
-}
-
-/// A parameter in five digits, without zeros at the end.
-fn short(value: f64) -> String {
-    if value == 0.0 || !(1e-3..1e6).contains(&value.abs()) {
-        return if value == 0.0 { "0".into() } else { scientific(value, 4) };
-    }
-    let decimals = (4.0 - value.abs().log10().floor()).max(0.0) as usize;
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short;
-
-    #[test]
-    fn parameters_are_short() {
-        let written = [2.1, 1.4, 0.0, 1234567.0, 101325.0, -0.05, 1.234567, 5e-9].map(short);
-        assert_eq!(written, ["2.1", "1.4", "0", "1.2346e6", "101325", "-0.05", "1.2346", "5e-9"]);
     }
 }

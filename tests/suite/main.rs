@@ -34,6 +34,7 @@ mod predictions;
 mod preflight;
 mod ranks;
 mod refusals;
+mod report;
 mod rust_source;
 mod samples;
 mod sparse_cholesky;

@@ -1,6 +1,6 @@
 //! `kolmo validate --plots` and `kolmo demo`: which pictures are written, what they show, what is told.
 
-use crate::svg::{Element, check_picture, count, texts};
+use crate::svg::{Element, check_picture, count, images, texts};
 use crate::tool::{KOLMO, Run, Stacked, kolmo, listing, names_number, write_text};
 use ndarray::{Array2, s};
 use std::collections::BTreeMap;
@@ -24,8 +24,21 @@ fn fitted(spoil: impl FnOnce(&mut Stacked)) -> TempDir {
     folder
 }
 
-const SCORES: [&str; 5] =
-    ["singular_values", "error_per_sample", "error_against_indicator", "error_by_modes", "parity_lift"];
+const SCORES: [&str; 13] = [
+    "singular_values",
+    "left_out_by_modes",
+    "error_by_modes",
+    "error_per_sample",
+    "error_against_indicator",
+    "parity_lift",
+    "residuals_lift",
+    "entries_density",
+    "entries_residuals_density",
+    "entries_pressure",
+    "entries_residuals_pressure",
+    "coverage",
+    "parameter_space",
+];
 const VALIDATE: [&str; 6] = ["validate", "model.h5", "--data", "study.toml", "--plots", "new/pictures"];
 
 /// Standard output must name exactly these pictures, and all are there.
@@ -49,7 +62,7 @@ fn validate_draws() {
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("s.json")).unwrap()).unwrap();
     for (field, kind) in [("pressure", "worst"), ("pressure", "median"), ("density", "worst"), ("density", "median")] {
         let found = &pictures[&format!("{field}_{kind}")];
-        assert_eq!(count(found, "polygon"), 3 * 16, "three panels of 16 cells");
+        assert_eq!(count(found, "image"), 4, "truth, prediction, difference, standard deviation");
         let title = texts(found)[0];
         let held_out = [2, 7, 12, 17].into_iter().any(|i| names_number(title, i));
         assert!(title.starts_with(&format!("{field}, sample ")) && title.contains(kind) && held_out, "{title}");
@@ -60,16 +73,21 @@ fn validate_draws() {
         let has = |text: &str| texts(found).iter().any(|t| t.contains(text));
         assert!(has("mach = 1.") && has("gamma = 0.") && has("truth") && has("prediction"), "{:?}", texts(found));
     }
-    // Four samples, and one disc in the legend.
-    assert_eq!(count(&pictures["error_against_indicator"], "circle"), 5);
+    // Four samples, the ring around the worst one, and both in the legend.
+    assert_eq!(count(&pictures["error_against_indicator"], "circle"), 7);
+    assert_eq!(count(&pictures["error_per_sample"], "circle"), 7);
     assert_eq!(count(&pictures["parity_lift"], "circle"), 5);
-    assert_eq!(count(&pictures["error_per_sample"], "circle"), 10);
+    // Discs with a border, three rings, 16 training samples, two entries of the legend.
+    assert_eq!(count(&pictures["parameter_space"], "circle"), 2 * 4 + 3 + 16 + 2);
+    assert_eq!(count(&pictures["coverage"], "circle"), 3);
     let kept = json["by_modes"].as_array().unwrap().len();
-    assert_eq!(count(&pictures["error_by_modes"], "circle"), 3 * (kept + 1));
+    let by_modes = &pictures["error_by_modes"];
+    assert_eq!((count(by_modes, "circle"), count(by_modes, "polygon")), (kept + 1, 2 * (kept + 1)));
     let singular = &pictures["singular_values"];
-    // 16 singular values of two fields, two kinds of discs and two fields in the legend.
-    assert_eq!(count(singular, "circle"), 2 * 16 + 4);
-    assert!(texts(singular).contains(&format!("{kept} modes kept").as_str()), "{:?}", texts(singular));
+    // 16 singular values of the first field, in the legend that field and two kinds of discs.
+    assert_eq!(count(singular, "circle"), 16 + 3);
+    let largest = texts(singular).iter().any(|t| t.ends_with(&format!(": {kept} modes kept")));
+    assert!(largest, "{:?}", texts(singular));
 }
 
 #[test]
@@ -80,7 +98,7 @@ fn json_stays_alone_on_standard_output() {
     assert_eq!(json["n_samples"], 4);
     assert_eq!(
         run.stderr.lines().filter(|l| l.starts_with("new/pictures/") && l.ends_with(".svg")).count(),
-        9,
+        SCORES.len() + 4,
         "{run:#?}"
     );
 }
@@ -89,10 +107,17 @@ fn json_stays_alone_on_standard_output() {
 fn folds_are_drawn_pooled() {
     let folder = fitted(|_| ());
     let run = kolmo(folder.path(), &["validate", "study.toml", "--folds", "3", "--plots", "new/pictures"]).success();
-    let pictures = check_named(&run, folder.path(), &run.stdout, &SCORES);
-    assert!(run.stdout.contains("no pictures of samples"), "{run:#?}");
-    // The 16 samples that are not held out.
-    assert_eq!(count(&pictures["error_against_indicator"], "circle"), 17);
+    let fields = ["density_worst", "density_median", "pressure_worst", "pressure_median"];
+    let pictures = check_named(&run, folder.path(), &run.stdout, &[&SCORES[..], &fields].concat());
+    let json = kolmo(folder.path(), &["validate", "study.toml", "--folds", "3", "--json"]).success();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    for field in ["density", "pressure"] {
+        let title = texts(&pictures[&format!("{field}_worst")])[0];
+        let largest = format!("relative error {:.2e}", json["fields"][field]["rel_l2_max"].as_f64().unwrap());
+        assert!(title.ends_with(&largest), "{title}: {largest}");
+    }
+    // The 16 samples that are not held out, the ring around the worst one, and both in the legend.
+    assert_eq!(count(&pictures["error_against_indicator"], "circle"), 19);
 }
 
 #[test]
@@ -105,23 +130,57 @@ fn a_folder_that_cannot_be() {
     assert!(run.line("error[").starts_with("error[K103]: new/pictures"), "{run:#?}");
     assert!(run.stdout.is_empty(), "told before the work: {run:#?}");
     assert_eq!(listing(folder.path()), before);
-    let run = kolmo(folder.path(), &["validate", "model.h5", "--data", "study.toml", "--html", "r.html"]);
-    assert!(run.line("error[").starts_with("error[K014]"), "{run:#?}");
+    let run = kolmo(folder.path(), &["validate", "model.h5", "--data", "study.toml", "--html", "no/r.html"]);
+    assert!(run.line("error[").starts_with("error[K001]"), "{run:#?}");
+    assert!(run.stdout.is_empty(), "told before the work: {run:#?}");
+    let run = kolmo(folder.path(), &["info", "model.h5", "--html", "model.h5"]);
+    assert!(run.line("error[").starts_with("error[K009]"), "{run:#?}");
+}
+
+/// Cubes of 2 x 2 x 2 hexahedra with a field of cells.
+fn cubes(d: &mut Stacked) {
+    d.points = Array2::from_shape_fn((27, 3), |(k, a)| (k / [1, 3, 9][a] % 3) as f64);
+    let corner = [0, 1, 4, 3, 9, 10, 13, 12];
+    d.cells = Array2::from_shape_fn((8, 8), |(c, k)| (c % 2 + c / 2 % 2 * 3 + c / 4 * 9 + corner[k]) as i32);
+    d.snapshots[0].1 = d.snapshots[0].1.slice(s![.., ..8]).to_owned();
+    d.snapshots.truncate(1);
+}
+
+#[test]
+fn volumes_are_drawn_from_outside() {
+    let folder = fitted(cubes);
+    let run = kolmo(folder.path(), &VALIDATE).success();
+    let names: Vec<&str> = SCORES.into_iter().filter(|n| !n.contains("density")).collect();
+    let pictures =
+        check_named(&run, folder.path(), &run.stdout, &[&names[..], &["pressure_worst", "pressure_median"]].concat());
+    let worst = &pictures["pressure_worst"];
+    assert!(texts(worst).iter().any(|t| t.starts_with("Seen from (1, 1, 1)")), "{:?}", texts(worst));
+    let (width, height, image) = &images(worst)[0];
+    // The hexagon of a cube in an isometric view fills three quarters of the rectangle around it.
+    let filled = image.iter().filter(|p| p[3] > 0).count() as f64 / (width * height) as f64;
+    assert!((filled - 0.75).abs() < 0.01, "{filled}");
 }
 
 #[test]
 fn what_has_no_picture_is_told() {
-    let cube = |d: &mut Stacked| {
-        d.points = Array2::from_shape_fn((27, 3), |(k, a)| (k / [1, 3, 9][a] % 3) as f64);
-        let corner = [0, 1, 4, 3, 9, 10, 13, 12];
-        d.cells = Array2::from_shape_fn((8, 8), |(c, k)| (c % 2 + c / 2 % 2 * 3 + c / 4 * 9 + corner[k]) as i32);
-        d.snapshots[0].1 = d.snapshots[0].1.slice(s![.., ..8]).to_owned();
-        d.snapshots.truncate(1);
-    };
-    let folder = fitted(cube);
-    let run = kolmo(folder.path(), &VALIDATE).success();
-    check_named(&run, folder.path(), &run.stdout, &SCORES);
-    assert!(run.stdout.lines().any(|l| l == "no picture of pressure: a 3-D mesh"), "{run:#?}");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let data = Stacked::new(20, 4);
+    data.write(folder, "train.h5");
+    let npy = data.snapshots[0].1.clone();
+    ndarray_npy::write_npy(folder.join("train.npy"), &npy).unwrap();
+    let rows: String = (0..20).map(|i| format!("{},{}\n", data.parameters[(i, 0)], data.parameters[(i, 1)])).collect();
+    write_text(folder, "parameters.csv", &format!("mach,gamma\n{rows}"));
+    write_text(
+        folder,
+        "study.toml",
+        "[data]\nsamples = \"train.npy\"\nparameters = \"parameters.csv\"\nholdout = { every = 5, offset = 2 }\n",
+    );
+    kolmo(folder, &["fit", "study.toml", "-o", "model.h5", "--quiet"]).success();
+    let run = kolmo(folder, &[&VALIDATE[..], &["--html", "r.html"]].concat()).success();
+    assert!(run.stdout.lines().any(|l| l.starts_with("no picture of ") && l.ends_with(": no mesh")), "{run:#?}");
+    let page = std::fs::read_to_string(folder.join("r.html")).unwrap();
+    assert!(page.contains("<p>No picture of "), "the page tells it too");
 }
 
 #[test]
@@ -202,10 +261,12 @@ fn the_demonstration() {
     }
     let picture =
         check_picture(&std::fs::read_to_string(folder.path().join("a b/out/pictures/rho_median.svg")).unwrap());
-    assert_eq!(count(&picture, "polygon"), 3 * 2328);
+    assert_eq!(images(&picture).len(), 4);
     // What it shows is what a user can type.
     let command = shown.stdout.lines().find(|l| l.starts_with("$ kolmo validate")).unwrap().replace('\'', "");
-    assert!(command.contains("--plots") && command.contains("--json"), "{command}");
+    assert!(["--html", "--plots", "--json"].iter().all(|o| command.contains(o)), "{command}");
+    let report = std::fs::metadata(folder.path().join("a b/out/report.html")).unwrap().len();
+    assert!(report < 5_000_000, "{report} bytes");
     let without_seconds = |text: &str| -> Vec<String> {
         text.lines().map(|l| l.split(" samples, ").next().unwrap().to_string()).collect()
     };

@@ -1,5 +1,6 @@
 //! What the tests of pictures share: a small checker of SVG documents.
 
+use base64::Engine;
 use std::collections::BTreeMap;
 
 /// An element: name, attributes, text.
@@ -10,7 +11,9 @@ pub type Element = (String, BTreeMap<String, String>, String);
 pub fn elements(xml: &str) -> Result<Vec<Element>, String> {
     let (mut found, mut open): (Vec<Element>, Vec<usize>) = (Vec::new(), Vec::new());
     let plain = |text: &str| {
-        let rest = ["&lt;", "&gt;", "&amp;", "&quot;", "&apos;"].iter().fold(text.to_string(), |t, e| t.replace(e, ""));
+        let rest = ["&lt;", "&gt;", "&amp;", "&quot;", "&apos;", "&#39;"]
+            .iter()
+            .fold(text.to_string(), |t, e| t.replace(e, ""));
         if rest.contains(['&', '<']) { Err(format!("`{text}`")) } else { Ok(()) }
     };
     let mut rest = xml.trim();
@@ -78,6 +81,23 @@ pub fn check_picture(svg: &str) -> Vec<Element> {
         }
     }
     found
+}
+
+/// The pixels of the images of a picture, each with its width and height.
+pub fn images(found: &[Element]) -> Vec<(usize, usize, Vec<[u8; 4]>)> {
+    let pixels = |e: &Element| {
+        let code = e.1["href"].strip_prefix("data:image/png;base64,").expect("a data address");
+        let bytes = base64::engine::general_purpose::STANDARD.decode(code).unwrap();
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+        decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::ALPHA);
+        let mut reader = decoder.read_info().unwrap();
+        let mut buffer = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut buffer).unwrap();
+        assert_eq!(info.color_type, png::ColorType::Rgba);
+        let rgba = buffer[..info.buffer_size()].chunks_exact(4).map(|p| [p[0], p[1], p[2], p[3]]).collect();
+        (info.width as usize, info.height as usize, rgba)
+    };
+    found.iter().filter(|e| e.0 == "image").map(pixels).collect()
 }
 
 /// How many elements have a name.
