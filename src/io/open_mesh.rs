@@ -6,10 +6,10 @@ use crate::io::ensight::EnsightCase;
 use crate::io::gmsh::GmshFile;
 use crate::io::mesh_file::MeshFile;
 use crate::io::openfoam::OpenFoamCase;
-use crate::io::pvd::PvdFile;
-use crate::io::pvtu::PvtuFile;
-use crate::io::vtk_legacy::LegacyVtkFile;
-use crate::io::vtu_reader::VtuFile;
+use crate::io::vtk::legacy::LegacyVtkFile;
+use crate::io::vtk::pvd::PvdFile;
+use crate::io::vtk::pvtu::PvtuFile;
+use crate::io::vtk::vtu::VtuFile;
 use crate::io::xdmf::XdmfFile;
 use std::path::Path;
 

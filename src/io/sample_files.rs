@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::io::mesh_file::cannot_read;
 use crate::io::open_mesh::MeshFormat;
-use crate::io::pvd::pieces_of;
+use crate::io::vtk::pvd::pieces_of;
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,9 @@ use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::io::csv::write_table;
 use crate::io::mesh_file::MeshArray;
-use crate::io::pvd::write_pvd;
-use crate::io::vtu::write_vtu;
-use crate::io::xdmf_writer::XdmfWriter;
+use crate::io::vtk::pvd::write_pvd;
+use crate::io::vtk::vtu_writer::write_vtu;
+use crate::io::xdmf::writer::XdmfWriter;
 use crate::mesh::Mesh;
 use std::path::{Path, PathBuf};
 

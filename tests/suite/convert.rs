@@ -5,7 +5,7 @@ use crate::tool::{Stacked, data_sets, kolmo, listing, write_text};
 use kolmo::data::Location;
 use kolmo::io::mesh_file::{MeshArray, Number};
 use kolmo::io::open_mesh;
-use kolmo::io::vtu::write_vtu;
+use kolmo::io::vtk::vtu_writer::write_vtu;
 use kolmo::mesh::correspondence::{Correspondence, Renumbering, correspondence};
 use kolmo::mesh::{CellBlock, CellType, Mesh};
 use std::path::Path;

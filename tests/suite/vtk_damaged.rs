@@ -5,8 +5,8 @@ use crate::vtk_xml::{all_cells, arrays, write};
 use kolmo::Result;
 use kolmo::data::Location;
 use kolmo::io::mesh_file::{MeshArray, MeshFile, Number};
-use kolmo::io::vtu::write_vtu;
-use kolmo::io::vtu_reader::VtuFile;
+use kolmo::io::vtk::vtu::VtuFile;
+use kolmo::io::vtk::vtu_writer::write_vtu;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 

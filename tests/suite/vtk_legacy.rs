@@ -2,7 +2,7 @@
 
 use kolmo::data::Location;
 use kolmo::io::mesh_file::{ArrayInfo, MeshFile, Number};
-use kolmo::io::vtk_legacy::LegacyVtkFile;
+use kolmo::io::vtk::legacy::LegacyVtkFile;
 use kolmo::mesh::{CellBlock, CellType};
 use proptest::prelude::*;
 use std::fs;

@@ -5,9 +5,9 @@ use crate::vtk_xml::{values, write};
 use crate::vtu::keep;
 use kolmo::data::Location;
 use kolmo::io::mesh_file::{MeshArray, MeshFile, Number};
-use kolmo::io::pvd::{PvdFile, pieces_of, write_pvd};
-use kolmo::io::pvtu::PvtuFile;
-use kolmo::io::vtu::write_vtu;
+use kolmo::io::vtk::pvd::{PvdFile, pieces_of, write_pvd};
+use kolmo::io::vtk::pvtu::PvtuFile;
+use kolmo::io::vtk::vtu_writer::write_vtu;
 use kolmo::mesh::{CellBlock, CellType, Mesh};
 use std::path::Path;
 

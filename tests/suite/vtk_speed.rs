@@ -3,7 +3,7 @@
 
 use crate::vtk_encoder::{Array, Encoding, Mode, array, encode};
 use kolmo::io::mesh_file::MeshFile;
-use kolmo::io::vtu_reader::VtuFile;
+use kolmo::io::vtk::vtu::VtuFile;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

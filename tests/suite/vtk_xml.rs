@@ -3,8 +3,8 @@
 use crate::vtk_encoder::{Array, Encoding, Mode, array, encode, encode_pieces};
 use kolmo::data::Location;
 use kolmo::io::mesh_file::{ArrayInfo, MeshArray, MeshFile, Number};
-use kolmo::io::vtu::write_vtu;
-use kolmo::io::vtu_reader::VtuFile;
+use kolmo::io::vtk::vtu::VtuFile;
+use kolmo::io::vtk::vtu_writer::write_vtu;
 use kolmo::mesh::{CellBlock, CellType, Mesh};
 use std::path::{Path, PathBuf};
 

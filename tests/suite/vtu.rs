@@ -2,7 +2,7 @@
 
 use kolmo::data::Location;
 use kolmo::io::mesh_file::{MeshArray, Number};
-use kolmo::io::vtu::write_vtu;
+use kolmo::io::vtk::vtu_writer::write_vtu;
 use kolmo::mesh::{CellBlock, CellType, Mesh};
 use std::collections::BTreeMap;
 use std::io::Read;

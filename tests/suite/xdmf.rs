@@ -3,7 +3,7 @@
 use kolmo::data::Location;
 use kolmo::io::mesh_file::{MeshArray, MeshFile, Number};
 use kolmo::io::xdmf::XdmfFile;
-use kolmo::io::xdmf_writer::XdmfWriter;
+use kolmo::io::xdmf::writer::XdmfWriter;
 use kolmo::mesh::{CellBlock, CellType, Mesh};
 use std::path::Path;
 
