@@ -66,15 +66,15 @@ pub const CODES: &[Code] = &[
         cause: "a file is missing or cannot be opened",
         mend: "check the path; paths in a study are relative to the study file",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
         example: "error[K001]: lost.h5: found no such file; expected a readable HDF5 file; mend: check the path and its permissions",
     },
     Code {
         code: "K002",
         cause: "a file is not in the format that its place asks for",
-        mend: "name an HDF5, NumPy, CSV or TOML file as the message says",
+        mend: "name a file of the kind that the message states, or give it the ending of its format",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
         example: "error[K002]: train.h5: found a file without the HDF5 signature; expected an HDF5 file; mend: name an HDF5 file, or convert this one",
     },
     Code {
@@ -82,7 +82,7 @@ pub const CODES: &[Code] = &[
         cause: "a file is truncated or damaged",
         mend: "copy or write the file again",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
         example: "error[K003]: model.h5, length of the file: found 19710 bytes; expected 39420 bytes; mend: copy the model file again, or fit it again",
     },
     Code {
@@ -90,7 +90,7 @@ pub const CODES: &[Code] = &[
         cause: "a value is not a finite number",
         mend: "mend or leave out the sample that the message names",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
         example: "error[K004]: train.h5, /snapshots/pressure, sample 7, entry 11: found NaN; expected a finite number; mend: mend the sample, or leave it out with `select`",
     },
     Code {
@@ -98,7 +98,7 @@ pub const CODES: &[Code] = &[
         cause: "an array has a wrong shape or length",
         mend: "write the array with the expected shape",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
         example: "error[K005]: train.h5, /snapshots/pressure: found 11 samples; expected 12 samples, as in /snapshots/density; mend: write the array with the expected shape",
     },
     Code {
@@ -154,7 +154,7 @@ pub const CODES: &[Code] = &[
         cause: "the command line or a study cannot be understood",
         mend: "see --help; every key is listed in the README",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check", "explain", "demo", "doctor", "completions"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "explain", "demo", "doctor", "completions"],
         example: "error[K012]: kolmo, fit: found unexpected argument '--speed'; expected the usage that --help shows; mend: run kolmo --help",
     },
     Code {
@@ -194,16 +194,16 @@ pub const CODES: &[Code] = &[
         cause: "the meshes of the samples differ",
         mend: "leave out the sample that the message names, or write all samples on one mesh",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "info", "check"],
-        example: "",
+        verbs: &["fit", "validate", "info", "convert", "check"],
+        example: "error[K017]: results/sample_05.vtu, sample sample_05: found 36 points, not 25; expected the mesh of sample sample_00; mend: leave the sample out with `select`, or write all samples on one mesh",
     },
     Code {
         code: "K018",
         cause: "a variant of a format is not read",
         mend: "write the file again in the form that the message names",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "info", "check"],
-        example: "",
+        verbs: &["fit", "validate", "info", "convert", "check"],
+        example: "error[K018]: one.vtu, VTKFile: found lzma compression (vtkLZMADataCompressor); expected zlib compression, or another form that is read; mend: write the file again with zlib compression",
     },
     Code {
         code: "K019",
@@ -242,7 +242,7 @@ pub const CODES: &[Code] = &[
         cause: "a file cannot be written",
         mend: "free disk space, or choose another folder",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check", "explain", "demo", "doctor"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "explain", "demo", "doctor"],
         example: "error[K103]: model.h5: cannot be written: File too large; mend: free space or choose another place with -o",
     },
     Code {
@@ -250,7 +250,7 @@ pub const CODES: &[Code] = &[
         cause: "the run was stopped by a signal",
         mend: "start it again; the old output is untouched",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "demo"],
+        verbs: &["fit", "predict", "validate", "convert", "demo"],
         example: "error[K104]: stopped by signal 2; mend: start it again, the old output is untouched",
     },
 ];

@@ -37,10 +37,15 @@ impl Findings {
     /// Looks at a data set on its own.
     pub fn of_data(file: &Path, global: &Global) -> Result<Findings> {
         let (source, _) = source::open(file)?;
-        let rows: Vec<usize> = (0..source.n_samples()).collect();
+        let mut rows: Vec<usize> = (0..source.n_samples()).collect();
         let mut this = Findings::default();
         this.told("samples", rows.len());
-        this.mesh(source.as_ref(), &rows);
+        // Samples on meshes of their own are no mistake of a data set: only of a study that needs one mesh.
+        let (same, own): (Vec<usize>, Vec<usize>) =
+            rows.into_iter().partition(|s| source.mesh_of(*s).err().is_none_or(|e| e.code() != "K017"));
+        rows = same;
+        this.states(source.as_ref(), &own, global);
+        this.mesh(source.as_ref(), &mut rows);
         for field in source.fields() {
             this.field(source.as_ref(), field, &rows, global);
         }
@@ -62,9 +67,9 @@ impl Findings {
         let path = study.resolve(&study.data.samples);
         if let Some(samples) = self.samples(study) {
             let source = samples.source.as_ref();
-            let rows = self.rows(study, source);
+            let mut rows = self.rows(study, source);
             self.inputs(study, &samples, &rows);
-            let mesh = self.mesh(source, &rows);
+            let mesh = self.mesh(source, &mut rows);
             let fields = self.fields(study, &samples);
             for field in &fields {
                 let (kind, product) = (&study.reduction.inner_product, samples.file_product.as_ref());
@@ -73,8 +78,8 @@ impl Findings {
             }
             self.memory(study, &fields, rows.len());
         } else if let Ok((source, _)) = source::open(&path) {
-            let rows = self.rows(study, source.as_ref());
-            self.mesh(source.as_ref(), &rows);
+            let mut rows = self.rows(study, source.as_ref());
+            self.mesh(source.as_ref(), &mut rows);
             for field in source.fields() {
                 self.field(source.as_ref(), field, &rows, global);
             }
@@ -146,11 +151,18 @@ impl Findings {
         }
     }
 
-    fn mesh(&mut self, source: &dyn SnapshotSource, rows: &[usize]) -> Option<Mesh> {
-        let mesh = self.keep(source.mean_mesh(rows)).flatten();
-        if source.points_move() {
-            self.keep_some(rows.iter().filter_map(|s| source.mesh_of(*s).err()).collect());
+    /// The mesh of the samples; those that cannot be read, or are on other meshes, are told once and taken out of `rows`.
+    fn mesh(&mut self, source: &dyn SnapshotSource, rows: &mut Vec<usize>) -> Option<Mesh> {
+        if source.points_move() || source.keys().is_some() {
+            let bad: Vec<(usize, Error)> = rows.iter().filter_map(|s| Some((*s, source.mesh_of(*s).err()?))).collect();
+            rows.retain(|s| bad.iter().all(|(b, _)| b != s));
+            self.keep_some(bad.into_iter().map(|(_, e)| e).collect());
         }
+        let mesh = self.keep(source.mean_mesh(rows)).flatten();
+        source.remarks().into_iter().for_each(|remark| {
+            let (what, found) = remark.split_once(": ").unwrap_or(("samples", &remark));
+            self.told(what, found);
+        });
         let text = match &mesh {
             None => "none".into(),
             Some(mesh) => {
@@ -178,6 +190,24 @@ impl Findings {
         found
     }
 
+    /// Reads samples that are on meshes of their own.
+    fn states(&mut self, source: &dyn SnapshotSource, samples: &[usize], global: &Global) {
+        if !samples.is_empty() {
+            global.progress(&format!("check: reading {} samples on meshes of their own", samples.len()));
+        }
+        let of = |s: &usize| {
+            let state = source.state(*s)?;
+            state.mesh.map_or(Ok(()), |mesh| mesh.validate(source.path()))?;
+            let bad = state.arrays.iter().find_map(|(a, v)| Some((a, v.iter().position(|v| !v.is_finite())?, v)));
+            let Some((array, i, values)) = bad else { return Ok(()) };
+            let name = source.names().and_then(|n| n.get(*s)).cloned().unwrap_or_else(|| s.to_string());
+            let place = format!("sample {name}, {}, entry {i}", array.field.name);
+            let mend = "mend the sample, or leave it out with `select`";
+            Err(Error::input("K004", source.path(), place, values[i].to_string(), "a finite number", mend))
+        };
+        self.keep_some(samples.iter().filter_map(|s| of(s).err()).collect());
+    }
+
     /// Reads a field once, block by block, and notes every sample that is not finite.
     fn field(&mut self, source: &dyn SnapshotSource, field: &FieldInfo, rows: &[usize], global: &Global) {
         global.progress(&format!("check: reading {}", field.name));
@@ -191,13 +221,16 @@ impl Findings {
                     let most = |largest: f64, v: &f64| largest.max(v.abs());
                     largest = values.col_iter().fold(largest, |m, column| column.iter().fold(m, most));
                 }
-                Err(e) if e.code() == "K004" => {
+                Err(e) => {
                     let of_sample = |s: &usize| Some((*s, source.read(field, &[*s], dofs.clone()).err()?));
+                    let before = bad.len();
                     for (s, e) in block.iter().filter_map(of_sample) {
                         bad.entry(s).or_insert(e);
                     }
+                    if bad.len() == before {
+                        return self.note(e);
+                    }
                 }
-                Err(e) => return self.note(e),
             }
         }
         self.keep_some(bad.into_values().collect());

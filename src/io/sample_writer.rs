@@ -27,7 +27,7 @@ enum Target {
     Folder,
     /// The same, in the order of time, with a list of them.
     Pvd(PathBuf),
-    Xdmf(Option<XdmfWriter>),
+    Xdmf(Option<Box<XdmfWriter>>),
 }
 
 /// Endings that name a target, for messages; without an ending it is a folder.
@@ -83,7 +83,7 @@ impl SampleWriter {
             Target::Pvd(folder) => folder.join(format!("{}_{n:05}.vtu", stem(&self.path))),
             Target::Xdmf(writer) => {
                 if writer.is_none() {
-                    *writer = Some(XdmfWriter::create(&self.path, mesh)?);
+                    *writer = Some(Box::new(XdmfWriter::create(&self.path, mesh)?));
                 }
                 if let Some(writer) = writer {
                     let other = (n > 0).then_some(mesh);
@@ -113,7 +113,7 @@ impl SampleWriter {
                 let names: Vec<String> = self.names.iter().map(|n| file_name(n)).collect();
                 for (table, file) in [(parameters, "parameters.csv"), (scalars, "scalars.csv")] {
                     if let Some(table) = table.filter(|t| t.n_columns() > 0) {
-                        write_table(&self.path.join(file), Some(&names), table)?;
+                        write_table(self.path.join(file), Some(&names), table)?;
                     }
                 }
                 Ok(())

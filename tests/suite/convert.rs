@@ -11,6 +11,9 @@ use kolmo::mesh::{CellBlock, CellType, Mesh};
 use std::path::Path;
 use tempfile::TempDir;
 
+/// Name, place and values of an array.
+type Array = (String, Location, Vec<f64>);
+
 const AT: &str = "mach=1.5,gamma=0.5";
 
 /// The data set `train.h5` in a folder of its own.
@@ -54,7 +57,7 @@ fn same_answers(folder: &Path, one: &str, other: &str) {
     }
 }
 
-fn read_sample(path: &Path) -> (Mesh, Vec<(String, Location, Vec<f64>)>) {
+fn read_sample(path: &Path) -> (Mesh, Vec<Array>) {
     let file = open_mesh(path).unwrap();
     let arrays = file.arrays(0).unwrap();
     let values = |a| file.read(0, a).unwrap();
@@ -62,7 +65,7 @@ fn read_sample(path: &Path) -> (Mesh, Vec<(String, Location, Vec<f64>)>) {
     (file.mesh(0).unwrap(), arrays)
 }
 
-fn write_sample(path: &Path, mesh: &Mesh, arrays: &[(String, Location, Vec<f64>)]) {
+fn write_sample(path: &Path, mesh: &Mesh, arrays: &[Array]) {
     let arrays: Vec<MeshArray<'_>> = arrays
         .iter()
         .map(|(name, location, values)| MeshArray {
@@ -148,7 +151,7 @@ fn renumbered_samples_are_matched() {
         let (shuffled, numbers) = renumbered(&mesh, i as u64 + 7);
         let Correspondence::Renumbered(back) = correspondence(&shuffled, &mesh) else { panic!("not matched") };
         assert_ne!(numbers, (0..25).collect::<Vec<u32>>());
-        let moved = |(name, location, values): &(String, Location, Vec<f64>)| {
+        let moved = |(name, location, values): &Array| {
             let order = if *location == Location::Point { &back.points } else { &back.cells };
             (name.clone(), *location, Renumbering::gather(order, values, 1))
         };
@@ -178,7 +181,7 @@ fn refused_sample(spoil: impl FnOnce(&Path), code: &str, holds: &[&str]) {
 
 #[test]
 fn mismatches_are_named() {
-    let change = |path: &Path, change: &dyn Fn(&mut Mesh, &mut Vec<(String, Location, Vec<f64>)>)| {
+    let change = |path: &Path, change: &dyn Fn(&mut Mesh, &mut Vec<Array>)| {
         let (mut mesh, mut arrays) = read_sample(path);
         change(&mut mesh, &mut arrays);
         write_sample(path, &mesh, &arrays);
