@@ -9,7 +9,7 @@ use crate::io::stacked::POINTS;
 use crate::io::{SampleState, SnapshotSource};
 use crate::mesh::Mesh;
 use crate::mesh::correspondence::{Correspondence, Renumbering, correspondence};
-use faer::Mat;
+use faer::{Mat, MatMut};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -350,12 +350,23 @@ impl SnapshotSource for MeshSamples {
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>> {
         super::check_range(field, self.n_samples(), samples, &dofs)?;
         let mut block = Mat::zeros(dofs.len(), samples.len());
+        self.read_into(field, samples, dofs, block.as_mut())?;
+        Ok(block)
+    }
+
+    fn read_into(
+        &self,
+        field: &FieldInfo,
+        samples: &[usize],
+        dofs: Range<usize>,
+        block: MatMut<'_, f64>,
+    ) -> Result<()> {
+        super::check_range(field, self.n_samples(), samples, &dofs)?;
         let columns: Vec<_> = block.col_iter_mut().zip(samples).collect();
         columns.into_par_iter().try_for_each(|(column, s)| {
             let values = self.column(field, *s)?;
             column.iter_mut().zip(&values[dofs.clone()]).for_each(|(to, from)| *to = *from);
-            Ok::<(), Error>(())
-        })?;
-        Ok(block)
+            Ok(())
+        })
     }
 }

@@ -33,7 +33,7 @@ use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
 use crate::io::mesh_file::{ArrayInfo, Number};
 use crate::mesh::Mesh;
-use faer::Mat;
+use faer::{Mat, MatMut};
 use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
@@ -89,6 +89,26 @@ pub trait SnapshotSource: Send + Sync + Debug {
     /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample
     /// and entry.
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>>;
+    /// The same into a block that is there: reading on and on asks for no memory anew.
+    fn read_into(
+        &self,
+        field: &FieldInfo,
+        samples: &[usize],
+        dofs: Range<usize>,
+        mut block: MatMut<'_, f64>,
+    ) -> Result<()> {
+        let values = self.read(field, samples, dofs)?;
+        if (values.nrows(), values.ncols()) != (block.nrows(), block.ncols()) {
+            let found = format!("{} x {}", block.nrows(), block.ncols());
+            return Err(Error::argument(
+                "a block to read into",
+                found,
+                format!("{} x {}", values.nrows(), values.ncols()),
+            ));
+        }
+        block.copy_from(values);
+        Ok(())
+    }
 }
 
 /// One sample as its file holds it, with its own mesh and numbers.

@@ -6,7 +6,7 @@ use crate::io::atomic::{AtomicFile, write_error};
 use crate::io::mesh_file::Number;
 use crate::io::stacked_mesh::write_mesh;
 use crate::io::{SnapshotSource, hdf};
-use faer::MatRef;
+use faer::{Mat, MatRef};
 use hdf5::Dataset;
 use std::path::Path;
 
@@ -51,12 +51,15 @@ pub fn write_stacked(
         let single = source.number(field) == Number::Float32;
         // A block, and its copy in the order or the precision of the file.
         let per_block = (memory / (2.0 * 8.0 * field.n_dofs().max(1) as f64)) as usize;
+        let per_block = per_block.clamp(1, samples.len().max(1));
         let mut done = 0;
-        for block in samples.chunks(per_block.clamp(1, samples.len().max(1))) {
-            let values = source.read(field, block, 0..field.n_dofs())?;
+        let mut held = Mat::zeros(field.n_dofs(), per_block);
+        for block in samples.chunks(per_block) {
+            source.read_into(field, block, 0..field.n_dofs(), held.as_mut().subcols_mut(0, block.len()))?;
+            let values = held.as_ref().subcols(0, block.len());
             match single {
-                true => write_single(path, &data, done, values.as_ref())?,
-                false => hdf::write_columns(path, &data, done, values.as_ref())?,
+                true => write_single(path, &data, done, values)?,
+                false => hdf::write_columns(path, &data, done, values)?,
             }
             done += block.len();
             tell(&field.name, done);
