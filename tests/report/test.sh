@@ -13,6 +13,9 @@ if [ -z "$browser" ] || ! command -v python3 >/dev/null; then
 fi
 kolmo=${1:-${CARGO_TARGET_DIR:-$root/target}/release/kolmo}
 shots=${CARGO_TARGET_DIR:-$root/target}/report-shots
+# The folder changes below.
+case $kolmo in /*) ;; *) kolmo=$PWD/$kolmo ;; esac
+case $shots in /*) ;; *) shots=$PWD/$shots ;; esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$shots"
