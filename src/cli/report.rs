@@ -126,9 +126,10 @@ fn verdict(validated: &Validated<'_>, scores: &Collected, value: &Value) -> (Str
     more.extend(indicator(&value["indicator"]));
     match value["flags"]["extrapolating"].as_u64() {
         Some(0) | None => {}
-        Some(m) => {
-            more.push(format!("{m} of the {n} samples lie outside the training box: there the model extrapolates."))
-        }
+        Some(m) => more.push(format!(
+            "{m} of the {n} samples {} outside the training box: there the model extrapolates.",
+            if m == 1 { "lies" } else { "lie" }
+        )),
     }
     (sentence, more)
 }
