@@ -37,7 +37,12 @@
 //! | training of POD + GP | [`offline::pod_regression`] |
 //! | evaluation | [`online`] |
 //! | ranks, MPI | [`comm`] |
-//! | stacked HDF5, NumPy, CSV, VTU, model file | [`io`] |
+//! | volumes of polygons and polyhedra, the skin of a mesh | [`mesh::polyhedron`], [`mesh::skin`] |
+//! | renumbered and moved meshes | [`mesh::correspondence`] |
+//! | stacked HDF5, NumPy, CSV, model file | [`io`] |
+//! | VTK, gmsh, XDMF, CGNS, OpenFOAM, EnSight | [`io::open_mesh`], what they share: [`io::mesh_file`] |
+//! | folders of mesh files as samples | [`io::mesh_samples`] |
+//! | pictures, pages | [`report`] |
 //! | codes of errors | [`error::CODES`] |
 //!
 //! `examples/in_memory.rs` fits, stores and evaluates a model from snapshots in memory.
