@@ -279,7 +279,8 @@ impl Error {
     pub fn inside(self, place: &str) -> Self {
         match self {
             Error::Input { code, file, place: inner, found, expected, mend } => {
-                Error::Input { code, file, place: format!("{place}, {inner}"), found, expected, mend }
+                let place = if inner.is_empty() { place.to_string() } else { format!("{place}, {inner}") };
+                Error::Input { code, file, place, found, expected, mend }
             }
             other => other,
         }

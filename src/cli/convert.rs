@@ -1,14 +1,14 @@
 //! `kolmo convert`.
 
 use super::source::{Samples, open, table_of, tables_beside};
-use super::{Global, spare};
+use super::{Global, spare, spare_files, warn};
 use clap::Args;
 use kolmo::data::study::{Study, bytes};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
 use kolmo::io::mesh_file::MeshArray;
-use kolmo::io::sample_writer::{ENDINGS, SampleWriter};
+use kolmo::io::sample_writer::{ENDINGS, SampleWriter, sample_outputs};
 use kolmo::io::stacked_writer::{Tables, write_stacked};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ struct Input {
     parameters: Table,
     scalars: Table,
     memory: f64,
+    /// All files that are read.
+    files: Vec<PathBuf>,
 }
 
 impl Input {
@@ -43,15 +45,18 @@ impl Input {
             let (rows, _) = study.select(samples.source.n_samples())?;
             let fields = study.data.fields.is_some().then(|| samples.fields(&study)).transpose()?;
             let memory = study.reduction.memory.as_deref().and_then(bytes).unwrap_or(MEMORY);
+            let mut files = samples.files;
+            files.push(path.to_path_buf());
             let (parameters, scalars) = (samples.parameters, samples.scalars);
-            return Ok(Input { source: samples.source, rows, fields, parameters, scalars, memory });
+            return Ok(Input { source: samples.source, rows, fields, parameters, scalars, memory, files });
         }
         let (source, _) = open(path)?;
         let (parameters, scalars) = tables_beside(path)?;
+        let files = [source.files(), parameters.iter().chain(&scalars).cloned().collect()].concat();
         let parameters = table_of(parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
         let scalars = table_of(scalars.as_deref(), source.scalars(), source.as_ref(), "scalars")?;
         let rows = (0..source.n_samples()).collect();
-        Ok(Input { source, rows, fields: None, parameters, scalars, memory: MEMORY })
+        Ok(Input { source, rows, fields: None, parameters, scalars, memory: MEMORY, files })
     }
 
     fn name(&self, row: usize) -> String {
@@ -75,7 +80,10 @@ impl Convert {
         let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
         let folder = self.output.is_dir();
         match ending.as_deref() {
-            Some("h5" | "hdf5") if !folder => self.stacked(&input, global)?,
+            Some("h5" | "hdf5") if !folder => {
+                spare_files(std::slice::from_ref(&self.output), &input.files)?;
+                self.stacked(&input, global)?;
+            }
             Some("vtu" | "pvd" | "xdmf") | None => self.meshes(&input, global)?,
             _ if folder => self.meshes(&input, global)?,
             Some(other) => {
@@ -112,7 +120,16 @@ impl Convert {
             let mend = "choose an .h5 file, or add the mesh to the samples";
             return Err(Error::input("K009", &self.output, "", "samples without a mesh", "samples with a mesh", mend));
         }
-        let mut writer = SampleWriter::create(&self.output, n)?;
+        let names: Vec<String> = input.rows.iter().map(|row| input.name(*row)).collect();
+        spare_files(&sample_outputs(&self.output, &names)?, &input.files)?;
+        if self.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("pvd")) {
+            // Its files go into a folder of its name, which must not be that of the input.
+            spare(&self.output.with_extension(""), &[&self.input])?;
+        }
+        if input.scalars.n_columns() > 0 && self.output.extension().is_some() && !self.output.is_dir() {
+            warn("scalars are written to .h5 files and into folders only");
+        }
+        let mut writer = SampleWriter::create(&self.output, &names)?;
         let steps = global.steps("convert");
         for (i, &row) in input.rows.iter().enumerate() {
             steps.tell("samples", i, n);
@@ -136,7 +153,7 @@ impl Convert {
                 }
             }
             let time = input.source.time().and_then(|t| t.get(row)).copied();
-            writer.append(&input.name(row), time, mesh, &arrays, &field_data)?;
+            writer.append(time, mesh, &arrays, &field_data)?;
         }
         writer
             .finish(Some(&input.parameters.select_rows(&input.rows)), Some(&input.scalars.select_rows(&input.rows)))?;

@@ -1,7 +1,7 @@
 //! `kolmo fit`.
 
 use super::source::{Samples, inner_product, tables_beside};
-use super::{Global, spare};
+use super::{Global, spare, spare_files};
 use clap::Args;
 use faer::Mat;
 use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
@@ -22,7 +22,7 @@ use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
 use kolmo::online::PodRegression;
 use kolmo::online::pod_regression::Groups;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,8 +49,9 @@ pub fn study_of(path: &Path, home: Option<&Path>) -> Result<Study> {
 
 /// The study with all defaults for samples, see [`study_of`].
 pub fn study_for(path: &Path, home: Option<&Path>) -> Result<Study> {
-    // Of `.` too the name is wanted; what is missing is told when it is read.
-    let place = if path.is_dir() { path.canonicalize().unwrap_or_else(|_| path.into()) } else { path.into() };
+    // Of `.` too the name is wanted; a link keeps its own.
+    let named = matches!(path.components().next_back(), Some(Component::Normal(_)));
+    let place = if named { path.components().collect() } else { path.canonicalize().unwrap_or_else(|_| path.into()) };
     let beside = match (path.is_dir() || MeshFormat::of(path).is_some(), is_pattern(path)) {
         (_, true) => PathBuf::from("samples.toml"),
         (true, _) if path.is_dir() => PathBuf::from(format!("{}.toml", place.display())),
@@ -211,6 +212,10 @@ impl Fit {
             let beside = self.study.extension().is_none_or(|e| e != "toml").then(|| output.with_extension("toml"));
             spare(&output, &[&study.resolve(&study.data.samples), &self.study])?;
             if let Some(file) = &beside {
+                if *file == output {
+                    let (found, mend) = ("the name of the study that is written beside the model", "name it MODEL.h5");
+                    return Err(Error::input("K009", &output, "-o", found, "another ending than .toml", mend));
+                }
                 keep(file)?;
             }
             global.check_json()?;
@@ -219,6 +224,7 @@ impl Fit {
                 drop(kolmo::io::atomic::temporary(&output)?);
             }
             let samples = Samples::of(&study)?;
+            spare_files(std::slice::from_ref(&output), &samples.files)?;
             let (rows, _) = study.select(samples.source.n_samples())?;
             Ok((study, output, beside, samples, rows))
         };

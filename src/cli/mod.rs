@@ -21,7 +21,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use kolmo::comm::{Communicator, SingleComm, launched_here, launched_rank};
 use kolmo::error::{Error, Result};
+use kolmo::io::xdmf::writer::is_data_of_xdmf;
 use kolmo::offline::Progress;
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -217,6 +219,11 @@ pub fn spare(output: &Path, inputs: &[&Path]) -> Result<()> {
 
 /// The same for the file of another option.
 pub fn spare_from(option: &str, output: &Path, inputs: &[&Path]) -> Result<()> {
+    if is_data_of_xdmf(output) {
+        let found = format!("the numbers of {}", output.with_extension("xdmf").display());
+        let mend = format!("choose another name with {option}, or remove both files");
+        return Err(Error::input("K009", output, option, found, "a name that no .xdmf file needs", mend));
+    }
     let same = |a: &Path| matches!((a.canonicalize(), output.canonicalize()), (Ok(a), Ok(b)) if a == b);
     match inputs.iter().find(|input| same(input)) {
         None => Ok(()),
@@ -228,6 +235,19 @@ pub fn spare_from(option: &str, output: &Path, inputs: &[&Path]) -> Result<()> {
             "another file",
             format!("choose another name with {option}"),
         )),
+    }
+}
+
+/// Refuses outputs among which is one of the files that are read.
+pub fn spare_files(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<()> {
+    let whole = |p: &PathBuf| p.canonicalize().ok();
+    let inputs: HashSet<PathBuf> = inputs.iter().filter_map(whole).collect();
+    match outputs.iter().find(|o| whole(o).is_some_and(|o| inputs.contains(&o))) {
+        None => Ok(()),
+        Some(output) => {
+            let mend = "choose another place with another name";
+            Err(Error::input("K009", output, "", "a file that is read", "an output that replaces no input", mend))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `kolmo predict`.
 
-use super::{Global, spare};
+use super::{Global, spare, spare_files};
 use clap::Args;
 use faer::{Mat, MatRef};
 use kolmo::data::{FieldInfo, Location, Table};
@@ -9,7 +9,7 @@ use kolmo::io::csv::read_table;
 use kolmo::io::mesh_file::{MeshArray, Number};
 use kolmo::io::pod_model::{Provenance, read};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
-use kolmo::io::sample_writer::SampleWriter;
+use kolmo::io::sample_writer::{SampleWriter, sample_outputs};
 use kolmo::linalg::dense;
 use kolmo::mesh::Mesh;
 use kolmo::offline::Progress;
@@ -259,7 +259,10 @@ impl Predict {
             return Err(Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file"));
         };
         let n = x.nrows();
-        let mut writer = SampleWriter::create(&self.output, n).map_err(|e| e.inside("-o"))?;
+        let names: Vec<String> = (0..n).map(|i| points.name(i, n)).collect();
+        let inputs = [self.model.clone(), points.file.clone()];
+        spare_files(&sample_outputs(&self.output, &names).map_err(|e| e.inside("-o"))?, &inputs)?;
+        let mut writer = SampleWriter::create(&self.output, &names).map_err(|e| e.inside("-o"))?;
         let (mut told, mut scalars) = (Told::default(), Vec::new());
         let time = points.table.position("time");
         for start in (0..n).step_by(BATCH) {
@@ -271,7 +274,7 @@ impl Predict {
             told.add(&batch);
             for j in 0..batch.flags.len() {
                 let time = time.map(|t| points.table.row(start + j)[t]);
-                append(&mut writer, model, mesh, &batch, j, &points.name(start + j, n), time)?;
+                append(&mut writer, model, mesh, &batch, j, time)?;
             }
             scalars.extend(batch.scalars);
         }
@@ -289,7 +292,6 @@ fn append(
     mesh: &Mesh,
     batch: &PredictionBatch,
     j: usize,
-    name: &str,
     time: Option<f64>,
 ) -> Result<()> {
     let mut named: Vec<(String, &FieldInfo, &[f64])> = Vec::new();
@@ -323,7 +325,7 @@ fn append(
     for (scalar, value) in model.scalars.iter().zip(&batch.scalars[j * k..(j + 1) * k]) {
         field_data.push((scalar.name.clone(), vec![*value]));
     }
-    writer.append(name, time, moved.as_ref().unwrap_or(mesh), &arrays, &field_data)
+    writer.append(time, moved.as_ref().unwrap_or(mesh), &arrays, &field_data)
 }
 
 /// Points at which a model is asked, with the names of their samples where the table has them.

@@ -2,7 +2,7 @@
 
 use super::findings::Findings;
 use super::fit::enough;
-use super::source::{self, Samples, inner_product};
+use super::source::{self, Samples, inner_product, table_of, tables_beside};
 use super::{Global, warn};
 use kolmo::data::study::{Study, bytes};
 use kolmo::data::{FieldInfo, Table};
@@ -40,6 +40,13 @@ impl Findings {
         let mut rows: Vec<usize> = (0..source.n_samples()).collect();
         let mut this = Findings::default();
         this.told("samples", rows.len());
+        let (parameters, scalars) = tables_beside(file)?;
+        for (table, what) in [(parameters, "parameters"), (scalars, "scalars")] {
+            let Some(path) = table else { continue };
+            let Some(found) = this.keep(table_of(Some(&path), None, source.as_ref(), what)) else { continue };
+            this.keep(found.all_columns());
+            this.told(what, format!("{} in {}", found.names.join(", "), path.display()));
+        }
         // Samples on meshes of their own are no mistake of a data set: only of a study that needs one mesh.
         let (same, own): (Vec<usize>, Vec<usize>) =
             rows.into_iter().partition(|s| source.mesh_of(*s).err().is_none_or(|e| e.code() != "K017"));

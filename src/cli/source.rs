@@ -15,7 +15,7 @@ use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::mesh::Mesh;
 use kolmo::mesh::mass_matrix::{expand_components, mass_matrix};
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Samples with their parameters and scalars joined.
@@ -24,6 +24,8 @@ pub struct Samples {
     pub parameters: Table,
     pub scalars: Table,
     pub file_product: Option<sprs::CsMat<f64>>,
+    /// All files that are read, tables too.
+    pub files: Vec<PathBuf>,
 }
 
 /// Samples, and the inner product beside them, where there is one.
@@ -75,7 +77,17 @@ fn rows_by_key(keys: &[String], source: &dyn SnapshotSource) -> Vec<Option<usize
         let bare = |k: &String| Path::new(k.trim()).file_stem().map(|s| s.to_string_lossy().into_owned());
         let stems: HashMap<String, usize> =
             keys.iter().enumerate().rev().filter_map(|(i, k)| Some((bare(k)?, i))).collect();
-        let named: Vec<Option<usize>> = names.iter().map(|n| table.get(n).or_else(|| stems.get(n)).copied()).collect();
+        let find = |n: &String| table.get(n).or_else(|| stems.get(n)).copied();
+        let named: Vec<Option<usize>> = names.iter().map(find).collect();
+        // The states of a series may have rows of their own, under the names of their files.
+        if named.iter().any(Option::is_none)
+            && let Some(states) = source.names()
+        {
+            let own: Vec<Option<usize>> = states.iter().map(find).collect();
+            if own.iter().all(Option::is_some) {
+                return own;
+            }
+        }
         if named.iter().any(Option::is_some) || numbers_of(keys).is_none() {
             return named;
         }
@@ -87,6 +99,16 @@ fn rows_by_key(keys: &[String], source: &dyn SnapshotSource) -> Vec<Option<usize
     }
     let numbers = numbers_of(keys).unwrap_or_default();
     (0..source.n_samples()).map(|i| numbers.iter().position(|n| *n == i)).collect()
+}
+
+/// Whether a table has a row for each state of series: then it tells all that sets them apart, time too if it matters.
+fn by_state(file: &Path, source: &dyn SnapshotSource) -> bool {
+    let (Some(names), Some(keys)) = (source.names(), source.keys()) else { return false };
+    let series = keys.windows(2).any(|k| k[0] == k[1]);
+    let rows = |keys: Vec<String>| rows_by_key(&keys, source);
+    let rows = series.then(|| read_table(file).ok()?.0.map(rows)).flatten();
+    let mut seen = HashSet::new();
+    rows.is_some_and(|rows| rows.len() == names.len() && rows.into_iter().all(|row| row.is_some() && seen.insert(row)))
 }
 
 /// The table beside the samples, one row per sample; joined by the column `sample` where there is one.
@@ -133,8 +155,11 @@ impl Samples {
         let beside = tables_beside(file)?;
         let named = |path: Option<&Path>, beside: Option<PathBuf>| path.map(|p| study.resolve(p)).or(beside);
         let (parameters, scalars) = (named(parameters, beside.0), named(scalars, beside.1));
+        let files = [source.files(), parameters.iter().chain(&scalars).cloned().collect()].concat();
         let mut table = table_of(parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
-        if let Some(time) = source.time().filter(|_| table.position("time").is_none()) {
+        let told =
+            table.position("time").is_some() || parameters.as_deref().is_some_and(|p| by_state(p, source.as_ref()));
+        if let Some(time) = source.time().filter(|_| !told) {
             let rows: Vec<f64> = (0..n)
                 .flat_map(|i| {
                     [if table.n_columns() > 0 { table.row(i).to_vec() } else { vec![] }, vec![time[i]]].concat()
@@ -155,13 +180,20 @@ impl Samples {
             return Err(unknown_name(&study.file, &format!("[scores] floor.{name}"), "output", name, &outputs));
         }
         if table.n_columns() == 0 {
+            let mend = match source.keys() {
+                Some(_) => {
+                    "put a table parameters.csv beside the samples (a column `sample` with their names, a column per parameter)"
+                }
+                None => "name a CSV file with `parameters` in the study",
+            };
+            let place = if source.keys().is_some() { "" } else { "/parameters" };
             return Err(Error::input(
                 "K007",
                 file,
-                "/parameters",
+                place,
                 "no parameters",
                 "a row of parameters for each sample, or [data] parameters",
-                "name a CSV file with `parameters` in the study",
+                mend,
             ));
         }
         if let Some(k) = table.values.iter().position(|v| !v.is_finite()) {
@@ -175,7 +207,7 @@ impl Samples {
                 "mend the value",
             ));
         }
-        Ok(Samples { source, parameters: table, scalars, file_product })
+        Ok(Samples { source, parameters: table, scalars, file_product, files })
     }
 
     /// The fields of the study, all if it names none; points that move are always among them.

@@ -18,8 +18,9 @@ static LIVE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// Removes the temporary files of this process; for the end of a run by a signal, nothing else may follow.
 pub fn remove_live() {
     let live = LIVE.lock().unwrap_or_else(|e| e.into_inner());
-    for path in live.iter() {
-        let _ = fs::remove_file(path);
+    // Files in folders come behind these: from the end on, a folder is empty when its turn comes.
+    for path in live.iter().rev() {
+        let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
     }
     // Held until the process ends, so that no file is begun in between.
     std::mem::forget(live);
@@ -87,7 +88,7 @@ impl AtomicFile {
         }
         remove_stale(&folder, &name);
         let mut live = LIVE.lock().unwrap_or_else(|e| e.into_inner());
-        let (temporary, file) = create_locked(&folder, &name).map_err(|e| write_error(path, e))?;
+        let (temporary, file) = create_locked(&folder, &name, create_file).map_err(|e| write_error(path, e))?;
         live.push(temporary.clone());
         drop(live);
         Ok(AtomicFile { target: path.to_path_buf(), destination, temporary, file, committed: false })
@@ -123,7 +124,7 @@ impl AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        LIVE.lock().unwrap_or_else(|e| e.into_inner()).retain(|p| p != &self.temporary);
+        forget(&self.temporary);
         if !self.committed {
             let _ = fs::remove_file(&self.temporary);
         }
@@ -140,22 +141,45 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     }
 }
 
+/// A hidden folder for `name`, locked as files are; those that killed runs left are removed.
+pub(super) fn create_folder(place: &Path, name: &OsStr) -> std::io::Result<(PathBuf, File)> {
+    remove_stale(place, name);
+    let mut live = LIVE.lock().unwrap_or_else(|e| e.into_inner());
+    let create = |path: &Path| fs::create_dir(path).and_then(|()| File::open(path));
+    let (path, lock) = create_locked(place, name, create)?;
+    live.push(path.clone());
+    Ok((path, lock))
+}
+
+/// Takes a path out of those that a signal removes.
+pub(super) fn forget(path: &Path) {
+    LIVE.lock().unwrap_or_else(|e| e.into_inner()).retain(|p| p != path);
+}
+
+fn create_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path)
+}
+
 /// `.NAME.PID-COUNT.tmp`; the part between the dots decides whether a file is one of ours.
-fn create_locked(folder: &Path, name: &OsStr) -> std::io::Result<(PathBuf, File)> {
+fn create_locked(
+    folder: &Path,
+    name: &OsStr,
+    create: impl Fn(&Path) -> std::io::Result<File>,
+) -> std::io::Result<(PathBuf, File)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
         let path = folder.join(hidden);
-        let file = match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+        let file = match create(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
             Err(e) => return Err(e),
@@ -177,9 +201,10 @@ fn remove_stale(folder: &Path, name: &OsStr) {
             continue;
         }
         let path = entry.path();
-        let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) else { continue };
+        let folder = path.is_dir();
+        let Ok(file) = OpenOptions::new().read(true).write(!folder).open(&path) else { continue };
         if file.try_lock().is_ok() {
-            let _ = fs::remove_file(&path);
+            let _ = if folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         }
     }
 }

@@ -61,6 +61,14 @@ pub struct TagName {
 pub trait MeshFile: Send + Sync + Debug {
     /// The file or folder, for messages.
     fn path(&self) -> &Path;
+    /// All files that are read, as far as they are known by name.
+    fn files(&self) -> Vec<PathBuf> {
+        vec![self.path().to_path_buf()]
+    }
+    /// Name of a state, where it has a file of its own: the stem.
+    fn state_name(&self, _state: usize) -> Option<String> {
+        None
+    }
     /// Name of the format, for messages and `info`.
     fn format(&self) -> &'static str;
     /// Number of states: 1, or the steps of a series.

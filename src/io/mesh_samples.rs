@@ -11,6 +11,7 @@ use crate::mesh::Mesh;
 use crate::mesh::correspondence::{Correspondence, Renumbering, correspondence};
 use faer::{Mat, MatMut};
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ const RESERVED: [&str; 6] = ["indicator", "flag", "timevalue", "time", "cycle", 
 #[derive(Debug)]
 pub struct MeshSamples {
     path: PathBuf,
+    files: Vec<PathBuf>,
     samples: Vec<Sample>,
     names: Vec<String>,
     keys: Vec<String>,
@@ -35,10 +37,12 @@ pub struct MeshSamples {
     time: Option<Vec<f64>>,
 }
 
+type Opened = Result<Arc<dyn MeshFile>>;
+
 /// A state of a file; or why it cannot be read, which matters only where it is used.
 #[derive(Debug)]
 struct Sample {
-    file: std::result::Result<Arc<dyn MeshFile>, Error>,
+    file: Opened,
     state: usize,
     relation: Arc<Correspondence>,
 }
@@ -51,13 +55,21 @@ impl MeshSamples {
     /// first sample where none can be read. Cost: the meshes are read once, in parallel; memory for one mesh per thread.
     pub fn open(path: &Path) -> Result<Self> {
         let files = sample_files(path)?;
-        let opened: Vec<_> = files.par_iter().map(|f| open_mesh(&f.path).map(Arc::from)).collect();
+        let opened: Vec<Opened> = files.par_iter().map(|f| open_mesh(&f.path).map(Arc::from)).collect();
+        let of_file = |(f, file): (&SampleFile, &Opened)| match file {
+            Ok(file) => file.files(),
+            Err(_) => vec![f.path.clone()],
+        };
+        let all_files = files.iter().zip(&opened).flat_map(of_file).collect();
         let (mut samples, mut names, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut taken = HashSet::new();
         for (SampleFile { key, .. }, file) in files.iter().zip(opened) {
-            let file: std::result::Result<Arc<dyn MeshFile>, Error> = file;
             let n_states = file.as_ref().map_or(1, |f| f.n_states());
             for state in 0..n_states {
-                names.push(if n_states == 1 { key.clone() } else { format!("{key}[{state}]") });
+                let own =
+                    file.as_ref().ok().and_then(|f| f.state_name(state)).filter(|name| taken.insert(name.clone()));
+                let numbered = || if n_states == 1 { key.clone() } else { format!("{key}[{state}]") };
+                names.push(own.unwrap_or_else(numbered));
                 keys.push(key.clone());
                 samples.push(Sample { file: file.clone(), state, relation: Arc::new(Correspondence::Same) });
             }
@@ -95,6 +107,7 @@ impl MeshSamples {
         let parameters = parameters(&samples)?;
         Ok(MeshSamples {
             path: path.into(),
+            files: all_files,
             samples,
             names,
             keys,
@@ -227,6 +240,10 @@ fn parameters(samples: &[Sample]) -> Result<Option<Table>> {
 impl SnapshotSource for MeshSamples {
     fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.files.clone()
     }
 
     fn n_samples(&self) -> usize {
@@ -363,10 +380,12 @@ impl SnapshotSource for MeshSamples {
     ) -> Result<()> {
         super::check_range(field, self.n_samples(), samples, &dofs)?;
         let columns: Vec<_> = block.col_iter_mut().zip(samples).collect();
-        columns.into_par_iter().try_for_each(|(column, s)| {
+        let done = columns.into_par_iter().map(|(column, s)| {
             let values = self.column(field, *s)?;
             column.iter_mut().zip(&values[dofs.clone()]).for_each(|(to, from)| *to = *from);
             Ok(())
-        })
+        });
+        // Of several errors that of the first sample, however the threads ran.
+        done.collect::<Vec<Result<()>>>().into_iter().collect()
     }
 }

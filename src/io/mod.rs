@@ -1,6 +1,7 @@
 //! Files: the only places that know layouts.
 
 pub mod atomic;
+pub mod atomic_folder;
 pub mod cgns;
 pub(crate) mod csr;
 pub mod csv;
@@ -36,12 +37,16 @@ use crate::mesh::Mesh;
 use faer::{Mat, MatMut};
 use std::fmt::Debug;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Samples of full-order solutions in files; what is small is held, fields are read on demand.
 pub trait SnapshotSource: Send + Sync + Debug {
     /// The file or folder, for messages.
     fn path(&self) -> &Path;
+    /// All files that are read.
+    fn files(&self) -> Vec<PathBuf> {
+        vec![self.path().to_path_buf()]
+    }
     /// Number of samples.
     fn n_samples(&self) -> usize;
     /// Names of the samples, where they have other names than their numbers.
@@ -124,7 +129,7 @@ pub struct SampleState {
 fn state_of(source: &dyn SnapshotSource, sample: usize) -> Result<SampleState> {
     let moving = if source.points_move() { source.fields().last() } else { None };
     let mut state = SampleState { mesh: source.mesh_of(sample)?, ..SampleState::default() };
-    for field in source.fields().iter().filter(|f| Some(*f) != moving) {
+    for field in source.fields().iter().filter(|f| Some(*f) != moving).chain(source.tags()) {
         let values = source.read(field, &[sample], 0..field.n_dofs())?;
         let info = ArrayInfo { field: field.clone(), number: source.number(field) };
         state.arrays.push((info, values.col_as_slice(0).to_vec()));

@@ -2,21 +2,25 @@
 
 use crate::data::Table;
 use crate::error::{Error, Result};
+use crate::io::atomic_folder::AtomicFolder;
 use crate::io::csv::write_table;
 use crate::io::mesh_file::MeshArray;
+use crate::io::vtk::TIME;
 use crate::io::vtk::pvd::write_pvd;
 use crate::io::vtk::vtu_writer::write_vtu;
 use crate::io::xdmf::writer::XdmfWriter;
 use crate::mesh::Mesh;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// Where samples go.
+/// Where samples go; dropping it without [`finish`](SampleWriter::finish) leaves no file of several samples.
 #[derive(Debug)]
 pub struct SampleWriter {
     path: PathBuf,
     target: Target,
+    /// Of the files of a folder, without ending.
     names: Vec<String>,
-    times: Vec<f64>,
+    times: Vec<Option<f64>>,
 }
 
 #[derive(Debug)]
@@ -24,109 +28,155 @@ enum Target {
     /// The one sample of a file.
     Vtu,
     /// Files in a folder, with tables beside them.
-    Folder,
+    Folder(AtomicFolder),
     /// The same, in the order of time, with a list of them.
-    Pvd(PathBuf),
-    Xdmf(Option<Box<XdmfWriter>>),
+    Pvd(AtomicFolder),
+    /// With the first mesh, which samples on the same one share.
+    Xdmf(Option<Box<(XdmfWriter, Mesh)>>),
 }
 
 /// Endings that name a target, for messages; without an ending it is a folder.
 pub const ENDINGS: &str = ".h5, .vtu, .pvd, .xdmf, or a folder";
+const TABLES: [&str; 2] = ["parameters.csv", "scalars.csv"];
+
+/// The files that samples of these names are written to, tables too.
+///
+/// `.vtu` is for one sample, `.pvd` or `.xdmf` for a series; a name without ending, or a folder that is there, for files in it.
+/// Errors: K009 several samples for one `.vtu`, or another ending.
+pub fn sample_outputs(path: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
+    let vtu = |folder: &Path, names: Vec<String>| names.iter().map(|n| folder.join(format!("{n}.vtu"))).collect();
+    Ok(match kind(path, names.len())? {
+        Kind::Vtu => vec![path.to_path_buf()],
+        Kind::Folder => {
+            let mut files: Vec<PathBuf> = vtu(path, file_names(names));
+            files.extend(TABLES.map(|table| path.join(table)));
+            files
+        }
+        Kind::Pvd => {
+            let mut files: Vec<PathBuf> = vtu(&path.with_extension(""), step_names(path, names.len()));
+            files.push(path.to_path_buf());
+            files
+        }
+        Kind::Xdmf => vec![path.to_path_buf(), path.with_extension("h5")],
+    })
+}
+
+enum Kind {
+    Vtu,
+    Folder,
+    Pvd,
+    Xdmf,
+}
+
+fn kind(path: &Path, n_samples: usize) -> Result<Kind> {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let found = match ending.as_deref() {
+        _ if path.is_dir() => return Ok(Kind::Folder),
+        None => return Ok(Kind::Folder),
+        Some("pvd") => return Ok(Kind::Pvd),
+        Some("xdmf") => return Ok(Kind::Xdmf),
+        Some("vtu") if n_samples == 1 => return Ok(Kind::Vtu),
+        Some("vtu") => {
+            let mend = "name a folder, a .pvd or an .xdmf file";
+            let found = format!("{n_samples} samples");
+            return Err(Error::input("K009", path, "", found, "one sample for a .vtu file", mend));
+        }
+        Some(other) => format!("the ending .{other}"),
+    };
+    Err(Error::input("K009", path, "", found, ENDINGS, "choose one of these names"))
+}
 
 impl SampleWriter {
-    /// `.vtu` for one sample, `.pvd` or `.xdmf` for a series; a name without ending, or a folder that is there, for files in it.
-    ///
-    /// Errors: K009 several samples for one `.vtu`, or another ending; K001, K103 where the place cannot be written to.
-    pub fn create(path: &Path, n_samples: usize) -> Result<SampleWriter> {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let target = match ending.as_deref() {
-            _ if path.is_dir() => Target::Folder,
-            None => Target::Folder,
-            Some("vtu") if n_samples == 1 => Target::Vtu,
-            Some("vtu") => {
-                let mend = "name a folder, a .pvd or an .xdmf file";
-                let found = format!("{n_samples} samples");
-                return Err(Error::input("K009", path, "", found, "one sample for a .vtu file", mend));
-            }
-            Some("pvd") => Target::Pvd(path.with_extension("")),
-            Some("xdmf") => Target::Xdmf(None),
-            Some(other) => {
-                let found = format!("the ending .{other}");
-                return Err(Error::input("K009", path, "", found, ENDINGS, "choose one of these names"));
-            }
+    /// For one sample of each name, see [`sample_outputs`]. Errors: K009 as there; K001, K103 where the place cannot be written to.
+    pub fn create(path: &Path, names: &[String]) -> Result<SampleWriter> {
+        let (target, names) = match kind(path, names.len())? {
+            Kind::Vtu => (Target::Vtu, Vec::new()),
+            Kind::Folder => (Target::Folder(AtomicFolder::create(path)?), file_names(names)),
+            Kind::Pvd => (Target::Pvd(AtomicFolder::create(&path.with_extension(""))?), step_names(path, names.len())),
+            Kind::Xdmf => (Target::Xdmf(None), Vec::new()),
         };
-        let folder = match &target {
-            Target::Folder => Some(path),
-            Target::Pvd(folder) => Some(folder.as_path()),
-            _ => None,
-        };
-        if let Some(folder) = folder {
-            let refuse = |e: std::io::Error| Error::Write { file: folder.into(), reason: e.to_string() };
-            std::fs::create_dir_all(folder).map_err(refuse)?;
-        }
-        Ok(SampleWriter { path: path.into(), target, names: Vec::new(), times: Vec::new() })
+        Ok(SampleWriter { path: path.into(), target, names, times: Vec::new() })
     }
 
-    /// Writes a sample. `time` counts in series only. Errors: those of the format.
+    /// Writes the next sample. Errors: those of the format, [`Error::Argument`] for one too many.
     pub fn append(
         &mut self,
-        name: &str,
         time: Option<f64>,
         mesh: &Mesh,
         arrays: &[MeshArray<'_>],
         field_data: &[(String, Vec<f64>)],
     ) -> Result<()> {
-        let n = self.names.len();
-        let file = match &mut self.target {
-            Target::Vtu => self.path.clone(),
-            Target::Folder => self.path.join(format!("{}.vtu", file_name(name))),
-            Target::Pvd(folder) => folder.join(format!("{}_{n:05}.vtu", stem(&self.path))),
-            Target::Xdmf(writer) => {
-                if writer.is_none() {
-                    *writer = Some(Box::new(XdmfWriter::create(&self.path, mesh)?));
-                }
-                if let Some(writer) = writer {
-                    let other = (n > 0).then_some(mesh);
-                    writer.append(time, other, arrays, field_data)?;
-                }
-                self.names.push(name.into());
-                return Ok(());
-            }
+        let n = self.times.len();
+        self.times.push(time);
+        // In a file of its own a sample carries its time as VTK has it.
+        let with_time = || {
+            let stated = field_data.iter().any(|(name, _)| name == TIME);
+            let time = time.filter(|_| !stated).map(|t| (TIME.to_string(), vec![t]));
+            field_data.iter().cloned().chain(time).collect::<Vec<_>>()
         };
-        write_vtu(&file, mesh, arrays, field_data)?;
-        self.names.push(name.into());
-        self.times.push(time.unwrap_or(n as f64));
-        Ok(())
+        match &mut self.target {
+            Target::Vtu => write_vtu(&self.path, mesh, arrays, &with_time()),
+            Target::Folder(folder) | Target::Pvd(folder) => {
+                let name = self.names.get(n).ok_or_else(|| Error::argument("samples", n + 1, n))?;
+                let file = folder.path(format!("{name}.vtu"));
+                write_vtu(&file, mesh, arrays, &with_time()).map_err(|e| folder.at_target(e))
+            }
+            Target::Xdmf(Some(written)) => {
+                let (writer, first) = written.as_mut();
+                writer.append(time, (mesh != first).then_some(mesh), arrays, field_data)
+            }
+            Target::Xdmf(none) => {
+                let mut writer = XdmfWriter::create(&self.path, mesh)?;
+                writer.append(time, None, arrays, field_data)?;
+                *none = Some(Box::new((writer, mesh.clone())));
+                Ok(())
+            }
+        }
     }
 
     /// Writes what comes last: the list of a series, or beside the files of a folder `parameters.csv` and `scalars.csv`.
+    ///
+    /// A .pvd file holds the times where they differ, else the numbers of the samples.
     pub fn finish(self, parameters: Option<&Table>, scalars: Option<&Table>) -> Result<()> {
         match self.target {
             Target::Vtu | Target::Xdmf(None) => Ok(()),
-            Target::Xdmf(Some(writer)) => writer.finish(),
+            Target::Xdmf(Some(written)) => written.0.finish(),
             Target::Pvd(folder) => {
-                let file = |i: usize| folder.join(format!("{}_{i:05}.vtu", stem(&self.path)));
-                let series: Vec<(f64, PathBuf)> = self.times.iter().enumerate().map(|(i, t)| (*t, file(i))).collect();
-                write_pvd(&self.path, &series)
+                folder.commit()?;
+                let place = self.path.with_extension("");
+                let files: Vec<PathBuf> = self.names.iter().map(|n| place.join(format!("{n}.vtu"))).collect();
+                let times: Option<Vec<f64>> = self.times.into_iter().collect();
+                let differ = |t: &Vec<f64>| t.iter().map(|t| t.to_bits()).collect::<HashSet<_>>().len() == t.len();
+                write_pvd(&self.path, times.filter(differ).as_deref(), &files)
             }
-            Target::Folder => {
-                let names: Vec<String> = self.names.iter().map(|n| file_name(n)).collect();
-                for (table, file) in [(parameters, "parameters.csv"), (scalars, "scalars.csv")] {
+            Target::Folder(folder) => {
+                for (table, file) in [parameters, scalars].into_iter().zip(TABLES) {
                     if let Some(table) = table.filter(|t| t.n_columns() > 0) {
-                        write_table(self.path.join(file), Some(&names), table)?;
+                        write_table(folder.path(file), Some(&self.names), table).map_err(|e| folder.at_target(e))?;
                     }
                 }
-                Ok(())
+                folder.commit()
             }
         }
     }
 }
 
-fn stem(path: &Path) -> String {
-    path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
+/// Names of the files of a series.
+fn step_names(path: &Path, n: usize) -> Vec<String> {
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    (0..n).map(|i| format!("{stem}_{i:05}")).collect()
 }
 
-/// A name without what separates folders.
-fn file_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_alphanumeric() || "-_.+".contains(c) { c } else { '_' }).collect()
+/// Names without what separates folders, makes a pattern, or hides a file; a name that is taken gets a number.
+fn file_names(names: &[String]) -> Vec<String> {
+    let plain = |c: char| if c.is_control() || "/\\*?[]".contains(c) { '_' } else { c };
+    let mut taken = HashSet::new();
+    let free = |name: &String| {
+        let name: String = name.chars().map(plain).collect();
+        let name = if name.starts_with('.') || name.is_empty() { format!("_{name}") } else { name };
+        let numbered = (2..).map(|i| format!("{name}_{i}"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|n| taken.insert(n.clone()));
+        free.unwrap_or(name)
+    };
+    names.iter().map(free).collect()
 }

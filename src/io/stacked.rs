@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// Name of the learnt field that holds moving points.
 pub const POINTS: &str = "points";
+/// Attribute of a data set in /snapshots, and its value for tags: kept, but no field to learn unless a study names it.
+pub(crate) const ROLE: &str = "role";
+pub(crate) const TAG: &str = "tag";
 
 /// A file in the stacked layout: parameters, scalars, time and mesh are held, snapshots are read on demand.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct StackedFile {
     file: hdf5::File,
     n_samples: usize,
     fields: Vec<FieldInfo>,
+    tags: Vec<FieldInfo>,
+    /// Of the fields, then of the tags.
     data: Vec<Dataset>,
     parameters: Option<Table>,
     scalars: Option<Table>,
@@ -56,7 +61,10 @@ impl StackedFile {
             cells: mesh.n_cells(),
             top_cells: mesh.n_top_cells(),
         });
-        let (mut fields, mut data) = find_fields(&path, &file, entities)?;
+        let found = find_fields(&path, &file, entities)?;
+        let (tags, fields): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, data)| is_tag(data));
+        let (mut fields, mut data): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+        let (tags, tag_data): (Vec<_>, Vec<_>) = tags.into_iter().unzip();
         let mut moving = None;
         let mesh = mesh.map(|(mesh, n_points, points)| {
             if let Points::Moving(points) = points {
@@ -80,7 +88,11 @@ impl StackedFile {
             });
             data.push(points);
         }
+        let n_fields = fields.len();
+        fields.extend(tags);
+        data.extend(tag_data);
         let n_samples = count_samples(&path, &fields, &data)?;
+        let tags = fields.split_off(n_fields);
         let parameters = read_table(&path, &file, "parameters", "p", n_samples)?;
         let scalars = read_table(&path, &file, "scalars", "s", n_samples)?;
         let time = read_table(&path, &file, "time", "time", n_samples)?.map(|t| t.values);
@@ -91,6 +103,7 @@ impl StackedFile {
             file,
             n_samples,
             fields,
+            tags,
             data,
             parameters,
             scalars,
@@ -130,7 +143,7 @@ impl StackedFile {
     }
 
     fn position(&self, field: &FieldInfo) -> Option<usize> {
-        self.fields.iter().position(|f| f.name == field.name)
+        self.fields.iter().chain(&self.tags).position(|f| f.name == field.name)
     }
 }
 
@@ -145,6 +158,10 @@ impl SnapshotSource for StackedFile {
 
     fn fields(&self) -> &[FieldInfo] {
         &self.fields
+    }
+
+    fn tags(&self) -> &[FieldInfo] {
+        &self.tags
     }
 
     fn parameters(&self) -> Option<&Table> {
@@ -199,7 +216,9 @@ impl SnapshotSource for StackedFile {
 
     fn mean_mesh(&self, samples: &[usize]) -> Result<Option<Mesh>> {
         let (Some(mesh), true) = (&self.mesh, self.points_move) else { return Ok(self.mesh.clone()) };
-        let Some((field, data)) = self.fields.last().zip(self.data.last()) else { return Ok(None) };
+        let Some((field, data)) = self.fields.last().zip(self.data.get(self.fields.len().saturating_sub(1))) else {
+            return Ok(None);
+        };
         super::check_range(field, self.n_samples, samples, &(0..field.n_dofs()))?;
         let points = mean_points(&self.path, data, field, samples)?;
         let mesh = Mesh { points, dim: mesh.dim, cells: mesh.cells.clone() };
@@ -216,9 +235,10 @@ impl SnapshotSource for StackedFile {
             let known: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
             Error::argument("field", &field.name, format!("one of {}", known.join(", ")))
         })?;
-        super::check_range(&self.fields[i], self.n_samples, samples, &dofs)?;
-        let place = place_of(&self.fields[i], self.mesh.is_some());
-        hyperslab::read(&self.path, &self.data[i], &place, self.fields[i].n_components, samples, dofs)
+        let Some(field) = self.fields.iter().chain(&self.tags).nth(i) else { return Ok(Mat::new()) };
+        super::check_range(field, self.n_samples, samples, &dofs)?;
+        let place = place_of(field, self.mesh.is_some());
+        hyperslab::read(&self.path, &self.data[i], &place, field.n_components, samples, dofs)
     }
 }
 
@@ -227,7 +247,12 @@ fn place_of(field: &FieldInfo, with_mesh: bool) -> String {
     if moving { "/mesh/points".into() } else { format!("/snapshots/{}", field.name) }
 }
 
-fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> Result<(Vec<FieldInfo>, Vec<Dataset>)> {
+/// Integers that are marked as no field.
+fn is_tag(data: &Dataset) -> bool {
+    hdf::attribute_strings(data, ROLE).ok().flatten().is_some_and(|role| role == [TAG])
+}
+
+fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> Result<Vec<(FieldInfo, Dataset)>> {
     let Some(group) = hdf::group(file, "snapshots") else {
         let mend = "write each field as the data set /snapshots/<field> [n_samples, n_entities]";
         return Err(Error::input(
@@ -240,7 +265,7 @@ fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> R
         ));
     };
     let names = group.member_names().map_err(|e| hdf::damaged(path, "/snapshots", e))?;
-    let (mut fields, mut data) = (Vec::new(), Vec::new());
+    let mut fields = Vec::new();
     for name in names {
         let place = format!("/snapshots/{name}");
         if hdf::group(&group, &name).is_some() {
@@ -262,10 +287,9 @@ fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> R
         if shape[1] * n_components == 0 && shape[0] > 0 {
             return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), "at least one entry per sample".into()));
         }
-        fields.push(FieldInfo { name, location, n_entities: shape[1], n_components, vector });
-        data.push(set);
+        fields.push((FieldInfo { name, location, n_entities: shape[1], n_components, vector }, set));
     }
-    Ok((fields, data))
+    Ok(fields)
 }
 
 /// By the attribute `location`, else by the length.

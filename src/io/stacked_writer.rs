@@ -4,6 +4,7 @@ use crate::data::{FieldInfo, Table};
 use crate::error::Result;
 use crate::io::atomic::{AtomicFile, write_error};
 use crate::io::mesh_file::Number;
+use crate::io::stacked::{ROLE, TAG};
 use crate::io::stacked_mesh::write_mesh;
 use crate::io::{SnapshotSource, hdf};
 use faer::{Mat, MatRef};
@@ -46,7 +47,10 @@ pub fn write_stacked(
     for field in fields {
         let data = match (&points, Some(field) == moving) {
             (Some(points), true) => points.clone(),
-            _ => create(&group, field, samples.len(), source.number(field)).map_err(refuse)?,
+            _ => {
+                let tag = source.tags().contains(field);
+                create(&group, field, samples.len(), source.number(field), tag).map_err(refuse)?
+            }
         };
         let single = source.number(field) == Number::Float32;
         // A block, and its copy in the order or the precision of the file.
@@ -70,7 +74,13 @@ pub fn write_stacked(
     temporary.commit()
 }
 
-fn create(group: &hdf5::Group, field: &FieldInfo, n_samples: usize, number: Number) -> hdf5::Result<Dataset> {
+fn create(
+    group: &hdf5::Group,
+    field: &FieldInfo,
+    n_samples: usize,
+    number: Number,
+    tag: bool,
+) -> hdf5::Result<Dataset> {
     let mut shape = vec![n_samples, field.n_entities];
     if field.vector || field.n_components > 1 {
         shape.push(field.n_components);
@@ -81,6 +91,9 @@ fn create(group: &hdf5::Group, field: &FieldInfo, n_samples: usize, number: Numb
         Number::Integer => hdf::create::<i64>(group, &field.name, &shape)?,
     };
     hdf::write_attribute(&data, "location", field.location.name())?;
+    if tag {
+        hdf::write_attribute(&data, ROLE, TAG)?;
+    }
     Ok(data)
 }
 

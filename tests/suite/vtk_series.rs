@@ -9,7 +9,7 @@ use kolmo::io::vtk::pvd::{PvdFile, pieces_of, write_pvd};
 use kolmo::io::vtk::pvtu::PvtuFile;
 use kolmo::io::vtk::vtu_writer::write_vtu;
 use kolmo::mesh::{CellBlock, CellType, Mesh};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A strip of quads from x = `from` on; its last cells are copies of those of the next piece.
 fn strip(from: i32, n: usize, ghosts: usize, zero: f64) -> Vec<Array> {
@@ -125,7 +125,8 @@ fn series_are_written_and_read() {
         states.push((0.1 * x, path));
     }
     let path = folder.path().join("series.pvd");
-    write_pvd(&path, &states).unwrap();
+    let (times, files): (Vec<f64>, Vec<PathBuf>) = states.into_iter().unzip();
+    write_pvd(&path, Some(&times), &files).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("file=\"steps &amp; more/0.vtu\"") && text.contains("timestep=\"0.2\""), "{text}");
     keep(&path);
@@ -140,11 +141,10 @@ fn series_are_written_and_read() {
         assert_eq!(file.field_data(i).unwrap(), [("mu".to_string(), vec![x])]);
     }
     assert_eq!(file.mesh(3).unwrap_err().code(), "K100");
-    let files: Vec<_> = states.iter().map(|(_, path)| path.clone()).collect();
     assert_eq!(pieces_of(&path).unwrap(), files);
 
     let with_part = partitioned(folder.path(), &["steps &amp; more/0.vtu"]);
-    write_pvd(&path, &[(0.0, with_part.clone()), (1.0, files[1].clone())]).unwrap();
+    write_pvd(&path, Some(&[0.0, 1.0]), &[with_part.clone(), files[1].clone()]).unwrap();
     assert_eq!(pieces_of(&path).unwrap(), [files[0].clone(), with_part, files[1].clone()]);
     assert_eq!(PvdFile::open(&path).unwrap().mesh(0).unwrap().n_points(), 3);
 
@@ -155,11 +155,12 @@ fn series_are_written_and_read() {
         (vec![(f64::NAN, files[0].clone())], "K003", "timestep"),
         (vec![], "K003", "no DataSet"),
     ] {
-        write_pvd(&path, &states).unwrap();
+        let (times, files): (Vec<f64>, Vec<PathBuf>) = states.into_iter().unzip();
+        write_pvd(&path, Some(&times), &files).unwrap();
         let error = PvdFile::open(&path).unwrap_err();
         assert!(error.code() == code && error.to_string().contains(holds), "{error}");
     }
     std::fs::write(&path, &text[..text.len() - 20]).unwrap();
     assert_eq!(PvdFile::open(&path).unwrap_err().code(), "K003");
-    assert_eq!(write_pvd(&folder.path().join("no/series.pvd"), &[]).unwrap_err().code(), "K001");
+    assert_eq!(write_pvd(&folder.path().join("no/series.pvd"), None, &[]).unwrap_err().code(), "K001");
 }

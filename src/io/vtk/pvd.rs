@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug)]
 pub struct PvdFile {
     path: PathBuf,
-    times: Vec<f64>,
+    times: Option<Vec<f64>>,
     files: Vec<PathBuf>,
     last: Mutex<Option<(usize, Arc<dyn MeshFile>)>>,
 }
@@ -26,7 +26,7 @@ impl PvdFile {
     /// one time and for files that are not .vtu or .pvtu.
     pub fn open(path: impl AsRef<Path>) -> Result<PvdFile> {
         let path = path.as_ref();
-        let steps = steps(path)?;
+        let Steps { steps, counted } = steps(path)?;
         if let Some(w) = steps.windows(2).find(|w| w[0].0 == w[1].0) {
             let found = format!("several files at the time {}", w[0].0);
             let mend = "write the parts of each time as one .vtu or .pvtu file";
@@ -47,7 +47,12 @@ impl PvdFile {
             }
         }
         let (times, files) = steps.into_iter().unzip();
-        Ok(PvdFile { path: path.into(), times, files, last: Mutex::new(None) })
+        let mut series = PvdFile { path: path.into(), times: Some(times), files, last: Mutex::new(None) };
+        if counted {
+            let own = |i| Ok(series.state(i)?.times().and_then(|t| t.first().copied()));
+            series.times = (0..series.files.len()).map(own).collect::<Result<Option<Vec<f64>>>>()?;
+        }
+        Ok(series)
     }
 
     fn state(&self, state: usize) -> Result<Arc<dyn MeshFile>> {
@@ -70,16 +75,25 @@ fn ending(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
-/// Times and files, in the order of the file; a file without a time counts as its number.
-fn steps(path: &Path) -> Result<Vec<(f64, PathBuf)>> {
+/// What a .pvd file lists.
+struct Steps {
+    /// Times and files, in the order of the file; a file without a time counts as its number.
+    steps: Vec<(f64, PathBuf)>,
+    /// The times are no times, only numbers of the files.
+    counted: bool,
+}
+
+fn steps(path: &Path) -> Result<Steps> {
     let bytes = Bytes::of(path)?;
     let (mut xml, _) = Xml::open(&bytes, "Collection")?;
     check_end(&bytes)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut found = Vec::new();
+    let (mut found, mut counted, mut timed) = (Vec::new(), false, false);
     while let Some(item) = xml.next()? {
         match item {
+            Item::Start(name, attributes) if name == "Collection" => counted = attributes.get(COUNTED).is_some(),
             Item::Start(name, attributes) if name == "DataSet" => {
+                timed |= attributes.get("timestep").is_some();
                 found.push((time(path, &attributes, found.len())?, folder.join(file(path, &attributes)?)));
             }
             _ => {}
@@ -88,7 +102,7 @@ fn steps(path: &Path) -> Result<Vec<(f64, PathBuf)>> {
     if found.is_empty() {
         return Err(damaged(path, "Collection", "no DataSet", "one or more"));
     }
-    Ok(found)
+    Ok(Steps { steps: found, counted: counted || !timed })
 }
 
 fn time(path: &Path, attributes: &Attributes, number: usize) -> Result<f64> {
@@ -115,7 +129,17 @@ impl MeshFile for PvdFile {
     }
 
     fn times(&self) -> Option<&[f64]> {
-        Some(&self.times)
+        self.times.as_deref()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        // Pieces that cannot be listed are told when they are read.
+        let pieces = pieces_of(&self.path).unwrap_or_else(|_| self.files.clone());
+        std::iter::once(self.path.clone()).chain(pieces).collect()
+    }
+
+    fn state_name(&self, state: usize) -> Option<String> {
+        self.files.get(state)?.file_stem().map(|stem| stem.to_string_lossy().into_owned())
     }
 
     fn mesh_is_shared(&self) -> bool {
@@ -147,7 +171,7 @@ pub fn pieces_of(path: &Path) -> Result<Vec<PathBuf>> {
         return sources(path);
     }
     let mut found = Vec::new();
-    for (_, file) in steps(path)? {
+    for (_, file) in steps(path)?.steps {
         if ending(&file) == "pvtu" && file.exists() {
             found.extend(sources(&file)?);
         }
@@ -156,14 +180,23 @@ pub fn pieces_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Writes a series: times and files, named relative to the folder of `path` where they are below it. Atomic. Errors: K001 where
-/// the folder is missing, K103.
-pub fn write_pvd(path: &Path, states: &[(f64, PathBuf)]) -> Result<()> {
+/// Marks a collection whose times are only numbers of its files.
+const COUNTED: &str = "CountedTimes";
+
+/// Writes a series: times (else the numbers of the files, marked as such) and files, named relative to the folder of `path` where
+/// they are below it. Atomic. Errors: K001 where the folder is missing, K100 where the lengths differ, K103.
+pub fn write_pvd(path: &Path, times: Option<&[f64]>, files: &[PathBuf]) -> Result<()> {
+    if let Some(times) = times.filter(|t| t.len() != files.len()) {
+        return Err(Error::argument("times of a series", times.len(), files.len()));
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut text = String::from(
-        "<?xml version=\"1.0\"?>\n<VTKFile type=\"Collection\" version=\"1.0\" byte_order=\"LittleEndian\">\n<Collection>\n",
+        "<?xml version=\"1.0\"?>\n<VTKFile type=\"Collection\" version=\"1.0\" byte_order=\"LittleEndian\">\n",
     );
-    for (time, file) in states {
+    let mark = if times.is_none() { format!(" {COUNTED}=\"1\"") } else { String::new() };
+    let _ = writeln!(text, "<Collection{mark}>");
+    for (i, file) in files.iter().enumerate() {
+        let time = times.and_then(|t| t.get(i)).copied().unwrap_or(i as f64);
         let name = escape(&file.strip_prefix(folder).unwrap_or(file).to_string_lossy());
         let _ = writeln!(text, "<DataSet timestep=\"{time:?}\" group=\"\" part=\"0\" file=\"{name}\"/>");
     }

@@ -218,6 +218,14 @@ impl MeshFile for PvtuFile {
         "PVTU"
     }
 
+    fn files(&self) -> Vec<PathBuf> {
+        std::iter::once(self.path.clone()).chain(self.pieces.iter().map(|p| p.path().to_path_buf())).collect()
+    }
+
+    fn times(&self) -> Option<&[f64]> {
+        self.pieces.first()?.times()
+    }
+
     fn mesh(&self, state: usize) -> Result<Mesh> {
         check_state(self, state)?;
         let (mesh, joined) = self.join()?;

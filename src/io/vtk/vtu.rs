@@ -3,6 +3,7 @@
 use crate::data::Location;
 use crate::error::{Error, Result};
 use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, check_state};
+use crate::io::vtk::TIME;
 use crate::io::vtk::cells::append_cells;
 use crate::io::vtk::data::Decoder;
 use crate::io::vtk::head::{DataArray, Head, Piece, read_head};
@@ -15,6 +16,8 @@ pub struct VtuFile {
     bytes: Bytes,
     head: Head,
     arrays: Vec<Listed>,
+    /// Of the one state, where the field data tell it.
+    time: Option<f64>,
 }
 
 /// An array, and its place in the list of each piece; `None` in a piece without entities.
@@ -32,7 +35,7 @@ impl VtuFile {
     pub fn open(path: impl AsRef<Path>) -> Result<VtuFile> {
         let bytes = Bytes::of(path.as_ref())?;
         let head = read_head(&bytes)?;
-        let mut file = VtuFile { bytes, head, arrays: Vec::new() };
+        let mut file = VtuFile { bytes, head, arrays: Vec::new(), time: None };
         let mut arrays = file.list(Location::Point)?;
         for mut listed in file.list(Location::Cell)? {
             let name = &mut listed.info.field.name;
@@ -42,6 +45,12 @@ impl VtuFile {
             arrays.push(listed);
         }
         file.arrays = arrays;
+        if let Some(array) = file.head.field_data.iter().find(|a| a.name == TIME && a.n_tuples.is_none_or(|n| n == 1)) {
+            let values: Vec<f64> =
+                file.decoder().read(array, array.n_tuples.map(|n| n.saturating_mul(array.n_components)))?;
+            file.time =
+                Some(values).filter(|v| v.len() == 1).and_then(|v| v.first().copied()).filter(|t| t.is_finite());
+        }
         Ok(file)
     }
 
@@ -137,6 +146,10 @@ impl MeshFile for VtuFile {
 
     fn format(&self) -> &'static str {
         "VTU"
+    }
+
+    fn times(&self) -> Option<&[f64]> {
+        self.time.as_slice().first().map(std::slice::from_ref)
     }
 
     fn mesh(&self, state: usize) -> Result<Mesh> {

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::io::hdf::wrong_shape;
 use crate::io::mesh_file::damaged;
+use crate::io::xdmf::COUNTED;
 use crate::io::xdmf::items::{Item, items, not_read, resolve};
 use crate::io::xdmf::light::{Light, Node};
 use std::collections::HashMap;
@@ -109,6 +110,9 @@ impl Grids<'_> {
                     ));
                 }
             }
+        }
+        if light.attribute(grid, COUNTED).is_some() {
+            steps.iter_mut().for_each(|s| s.time = None);
         }
         Ok(steps)
     }

@@ -21,10 +21,12 @@ use crate::io::xdmf::light::{Light, Node};
 use crate::io::xdmf::topology::Topology;
 use crate::mesh::{CellBlock, CellType, Mesh};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Attribute of an Attribute or a Geometry that was padded with zeros: the components that count.
 pub(crate) const ORIGINAL: &str = "OriginalComponents";
+/// Attribute of a collection whose times are only numbers of its states.
+pub(crate) const COUNTED: &str = "CountedTimes";
 
 /// An XDMF file.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct XdmfFile {
     steps: Vec<Step>,
     times: Option<Vec<f64>>,
     shared: bool,
+    /// Files with the values.
+    heavy: Vec<PathBuf>,
 }
 
 /// An array of a state: its attribute in each part, with the components in the file.
@@ -50,7 +54,8 @@ impl XdmfFile {
         let steps = steps_of(&light, &text)?;
         let times: Option<Vec<f64>> = steps.iter().map(|s| s.time).collect();
         let shared = steps.windows(2).all(|pair| same_mesh(&light, &text, &pair[0], &pair[1]));
-        Ok(XdmfFile { light, steps, times, shared })
+        let heavy = heavy_files(light.path(), &text);
+        Ok(XdmfFile { light, steps, times, shared, heavy })
     }
 
     fn parts(&self, state: usize) -> Result<&[Part]> {
@@ -148,6 +153,17 @@ impl XdmfFile {
     }
 }
 
+/// The files that stand before `:/` in the text of data items.
+fn heavy_files(path: &Path, text: &str) -> Vec<PathBuf> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut names: Vec<&str> = text.split(":/").filter_map(|before| before.rsplit('>').next()).map(str::trim).collect();
+    // What follows the last one.
+    names.pop();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| folder.join(name.replace("&amp;", "&"))).filter(|file| file.is_file()).collect()
+}
+
 impl MeshFile for XdmfFile {
     fn path(&self) -> &Path {
         self.light.path()
@@ -155,6 +171,10 @@ impl MeshFile for XdmfFile {
 
     fn format(&self) -> &'static str {
         "XDMF"
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        std::iter::once(self.path().to_path_buf()).chain(self.heavy.clone()).collect()
     }
 
     fn n_states(&self) -> usize {

@@ -6,8 +6,8 @@ use crate::io::atomic::{AtomicFile, write_error};
 use crate::io::hdf;
 use crate::io::mesh_file::{MeshArray, Number};
 use crate::io::vtk::vtu_writer::escape;
-use crate::io::xdmf::ORIGINAL;
 use crate::io::xdmf::topology::{has_count, name_and_code};
+use crate::io::xdmf::{COUNTED, ORIGINAL};
 use crate::mesh::{CellBlock, CellType, Mesh};
 use hdf5::H5Type;
 use std::io::Write;
@@ -30,6 +30,12 @@ pub struct XdmfWriter {
     hdf5: hdf5::File,
     h5: AtomicFile,
     xdmf: AtomicFile,
+}
+
+/// Whether `path` is an .h5 file that holds the numbers of the .xdmf file of the same stem.
+pub fn is_data_of_xdmf(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.extension().is_some_and(|e| e == "h5") && path.is_file() && names(&path.with_extension("xdmf"), &name)
 }
 
 /// Whether the text of an .xdmf file that is there names an .h5 file.
@@ -314,7 +320,9 @@ fn write_light(file: &AtomicFile, states: &[State]) -> std::io::Result<()> {
     match states {
         [State { time: None, text }] => write!(w, "<Grid Name=\"mesh\" GridType=\"Uniform\">\n{text}</Grid>\n")?,
         _ => {
-            writeln!(w, "<Grid Name=\"series\" GridType=\"Collection\" CollectionType=\"Temporal\">")?;
+            let mark =
+                if states.iter().all(|s| s.time.is_none()) { format!(" {COUNTED}=\"1\"") } else { String::new() };
+            writeln!(w, "<Grid Name=\"series\" GridType=\"Collection\" CollectionType=\"Temporal\"{mark}>")?;
             for (i, State { time, text }) in states.iter().enumerate() {
                 let time = time.unwrap_or(i as f64);
                 write!(w, "<Grid Name=\"mesh\" GridType=\"Uniform\">\n<Time Value=\"{time:?}\"/>\n{text}</Grid>\n")?;
