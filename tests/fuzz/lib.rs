@@ -70,8 +70,27 @@ pub fn mesh_file(ending: &str, data: &[u8]) {
     }
 }
 
+/// Fields that stand beside those of the samples: their values are as many as the mesh says.
+const UNIFORM: [(&str, &str); 4] = [
+    ("cavity/0.1/c", "volTensorField"),
+    ("cavity/0.1/d", "pointScalarField"),
+    ("sphere/2/c", "volTensorField"),
+    ("sphere/2/d", "pointScalarField"),
+];
+
 /// One file of a whole OpenFOAM case: the first byte says which of all files in tests/samples/openfoam/*/.
 pub fn openfoam(data: &[u8]) {
+    static FIELDS: OnceLock<()> = OnceLock::new();
+    FIELDS.get_or_init(|| {
+        for (name, class) in UNIFORM {
+            let value = if class == "volTensorField" { "(1 2 3 4 5 6 7 8 9)" } else { "1" };
+            let head = format!("FoamFile {{ version 2.0; format ascii; class {class}; object {name}; }}");
+            let text = format!("{head}\ndimensions [0 1 0 0 0 0 0];\ninternalField uniform {value};\n");
+            let path = folder().join(name);
+            let _ = path.parent().map(std::fs::create_dir_all);
+            let _ = std::fs::write(path, text);
+        }
+    });
     one_of_a_case("openfoam", None, data);
 }
 

@@ -1,7 +1,7 @@
 //! Tables and arrays without a mesh.
 
-use crate::limit::bounded;
 use crate::folder;
+use crate::limit::bounded;
 use kolmo::io::SnapshotSource;
 use kolmo::io::csv::read_table;
 use kolmo::io::numpy::NumpyFile;
