@@ -24,23 +24,20 @@ openfoam | ensight)
     done
     ;;
 xdmf) seed ../samples -name '*.xdmf' -o -name '*.xmf' ;;
-numpy) seed .. -name '*.np[yz]' -not -path '*/corpus/*' ;;
-csv) seed .. -name '*.csv' -not -path '*/corpus/*' ;;
+numpy) seed seeds/numpy ;;
+csv) seed ../bad_inputs -name '*.csv' ;;
 model) printf '\000\000\001' >"$corpus/seed" ;;
 *) seed ../samples ../data -name "*.$target" ;;
 esac
 
-# Flags as for the build, so that nothing is built twice. What is compressed may expand a thousand times (gzip, zlib): 16 kB at
-# most keeps honest files below the limit of memory, see limit.rs.
-build="--fuzz-dir . --sanitizer none --codegen-units 4"
-RUSTC_BOOTSTRAP=1 cargo fuzz build $build "$target"
+RUSTC_BOOTSTRAP=1 cargo fuzz build --fuzz-dir . --sanitizer none "$target"
 
 # In memory where there is one.
 home=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo "${TMPDIR:-/tmp}")/kolmo-fuzz.XXXXXX")
 trap 'rm -rf "$home"' EXIT INT TERM
 cp "target/$(rustc -vV | sed -n 's/^host: //p')/release/$target" "$home"
 program=$home/$target
-# Goes on after a finding; each is a file in artifacts/.
+# Goes on after a finding; each is a file in artifacts/. The length: see README.md.
 TMPDIR=$home "$program" "$corpus" -artifact_prefix="$found/" -fork=1 -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1 \
     -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 -dict=numbers.dict || true
 # All inputs that reach something new once more: coverage, speed, highest memory.
