@@ -143,13 +143,18 @@ impl FoamFile {
         Ok(Opening::Counted(n))
     }
 
-    /// The count before a list, if it has one.
+    /// The count before a list of different entries, if it has one. Errors: K003, K005 more than the file can hold.
     pub fn count<T: Entry>(&mut self, numbers: usize) -> Result<Option<usize>> {
-        Ok(match self.open_list::<T>(numbers)? {
-            Opening::Counted(n) | Opening::Uniform(n) => Some(n),
-            Opening::Empty => Some(0),
-            Opening::Uncounted => None,
-        })
+        match self.open_list::<T>(numbers)? {
+            Opening::Counted(n) => self.check_length::<T>(n, numbers, Length::Any, 0).map(|()| Some(n)),
+            Opening::Uniform(_) => Err(self.equal_entries()),
+            Opening::Empty => Ok(Some(0)),
+            Opening::Uncounted => Ok(None),
+        }
+    }
+
+    fn equal_entries(&self) -> Error {
+        self.damaged("a list of equal entries", "a list of different entries")
     }
 
     /// Appends a list of `numbers` numbers each; its count. Errors: K003 damaged, K005 another length, K018 macros.
@@ -177,7 +182,7 @@ impl FoamFile {
                 if !exact && n.saturating_mul(numbers).saturating_mul(size_of::<T>()) > PACKED.0
                     || length == Length::Any
                 {
-                    return Err(self.damaged("a list of equal entries", "a list of different entries"));
+                    return Err(self.equal_entries());
                 }
                 self.value(numbers, out)?;
                 self.require(b'}')?;
@@ -205,7 +210,7 @@ impl FoamFile {
     pub fn lists(&mut self, out: &mut Vec<u32>, ends: &mut Vec<usize>) -> Result<()> {
         let counted = match self.open_list::<u32>(1)? {
             Opening::Empty => return Ok(()),
-            Opening::Uniform(_) => return Err(self.damaged("a list of equal entries", "a list of different entries")),
+            Opening::Uniform(_) => return Err(self.equal_entries()),
             Opening::Counted(n) => Some(n),
             Opening::Uncounted => None,
         };

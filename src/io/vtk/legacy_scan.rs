@@ -7,7 +7,7 @@ use crate::io::scanner::Scanner;
 use crate::io::vtk::legacy_numbers::{Kind, Section};
 
 /// Points of a grid without arrays on them that are believed without bytes that show them.
-const GRID_POINTS: u64 = 1 << 20;
+const GRID_POINTS: u64 = 1 << 18;
 
 /// More arrays than any program writes; what is remembered of each is longer than the shortest one in a file.
 const MOST_ARRAYS: usize = 10_000;
