@@ -28,6 +28,7 @@ mod numpy_csv;
 mod online_kernels;
 mod openfoam;
 mod openfoam_samples;
+mod outside;
 mod pictures;
 mod pod;
 mod predictions;

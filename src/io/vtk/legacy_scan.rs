@@ -7,7 +7,7 @@ use crate::io::scanner::Scanner;
 use crate::io::vtk::legacy_numbers::{Kind, Section};
 
 /// Points of a grid without arrays on them that are believed without bytes that show them.
-const GRID_POINTS: u64 = 1 << 20;
+const GRID_POINTS: u64 = 1 << 18;
 
 /// More arrays than any program writes; what is remembered of each is longer than the shortest one in a file.
 const MOST_ARRAYS: usize = 10_000;
@@ -378,6 +378,9 @@ impl Reader<'_> {
             return self.refuse("K003", words.text(0), "POINT_DATA or CELL_DATA before it", "write the file again");
         }
         let kind = self.kind(kind)?;
+        if keyword == "SCALARS" && self.ascii {
+            self.scanner.skip_blank()?;
+        }
         if keyword == "SCALARS" && self.scanner.starts_with("LOOKUP_TABLE")? {
             let place = self.scanner.place.clone();
             self.words()?;

@@ -1,0 +1,69 @@
+//! Files as other programs write them, in ways that are rare.
+
+use crate::tool::{kolmo, write_text};
+use kolmo::data::Location;
+use kolmo::io::mesh_file::{MeshArray, MeshFile, Number};
+use kolmo::io::sample_writer::SampleWriter;
+use kolmo::io::stacked::StackedFile;
+use kolmo::io::vtk::vtu_writer::write_vtu;
+use kolmo::io::xdmf::XdmfFile;
+use kolmo::io::{SnapshotSource, open_mesh};
+use kolmo::mesh::{CellBlock, CellType, Mesh};
+use std::path::Path;
+
+/// A file of `text`, opened.
+fn opened(folder: &Path, name: &str, text: &str) -> Box<dyn MeshFile> {
+    write_text(folder, name, text);
+    open_mesh(&folder.join(name)).unwrap()
+}
+
+fn values(file: &dyn MeshFile, name: &str) -> Vec<f64> {
+    let array = file.arrays(0).unwrap().into_iter().find(|a| a.field.name == name).unwrap();
+    file.read(0, &array).unwrap()
+}
+
+fn on_cells<'a>(name: &'a str, number: Number, values: &'a [f64]) -> MeshArray<'a> {
+    MeshArray { name, location: Location::Cell, n_components: 1, number, values }
+}
+
+/// Words of text stand anywhere: an empty line before the lookup table is none of the values.
+#[test]
+fn an_empty_line_before_a_lookup_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "# vtk DataFile Version 2.0\nt\nASCII\nDATASET POLYDATA\nPOINTS 3 float\n0 0 0 1 0 0 0 1 0\nPOLYGONS 1 4\n\
+                3 0 1 2\nPOINT_DATA 3\nSCALARS s int 1\n\n  LOOKUP_TABLE default\n4 5 6\n";
+    assert_eq!(values(opened(folder.path(), "a.vtk", text).as_ref(), "s"), [4.0, 5.0, 6.0]);
+}
+
+/// Lengths of a grid without points ask for no memory.
+#[test]
+fn a_grid_without_points() {
+    let folder = tempfile::tempdir().unwrap();
+    for lengths in ["0 0 99999999999999", "99999999999999 1 0"] {
+        let text = format!("# vtk DataFile Version 3.0\nt\nASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS {lengths}\n");
+        let mesh = opened(folder.path(), "a.vtk", &text).mesh(0).unwrap();
+        assert_eq!((mesh.n_points(), mesh.n_cells()), (0, 0));
+    }
+}
+
+/// Lagrange triangles of orders 1 and 2 around a quad: types by numbers of points, values gathered likewise.
+#[test]
+fn lagrange_cells_in_legacy_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "# vtk DataFile Version 4.2\nt\nASCII\nDATASET UNSTRUCTURED_GRID\nPOINTS 6 double\n\
+                0 0 0 2 0 0 0 2 0 1 0 0 1 1 0 0 1 0\nCELLS 4 20\n3 0 3 5\n6 0 1 2 3 4 5\n4 3 1 4 5\n3 5 4 2\n\
+                CELL_TYPES 4\n69 69 9 69\nCELL_DATA 4\nSCALARS c double\nLOOKUP_TABLE default\n1 2 3 4\n";
+    let file = opened(folder.path(), "a.vtk", text);
+    let mesh = file.mesh(0).unwrap();
+    let found: Vec<_> = mesh.cells.iter().map(|b| (b.cell_type, b.connectivity.clone())).collect();
+    let expected = [
+        (CellType::Triangle, vec![0, 3, 5, 5, 4, 2]),
+        (CellType::Triangle6, vec![0, 1, 2, 3, 4, 5]),
+        (CellType::Quad, vec![3, 1, 4, 5]),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(values(file.as_ref(), "c"), [1.0, 4.0, 2.0, 3.0]);
+    let other = text.replace("69 69 9 69", "69 72 9 69");
+    write_text(folder.path(), "b.vtk", &other);
+    assert_eq!(open_mesh(&folder.path().join("b.vtk")).unwrap().mesh(0).unwrap_err().code(), "K006");
+}
