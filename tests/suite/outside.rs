@@ -67,3 +67,50 @@ fn lagrange_cells_in_legacy_files() {
     write_text(folder.path(), "b.vtk", &other);
     assert_eq!(open_mesh(&folder.path().join("b.vtk")).unwrap().mesh(0).unwrap_err().code(), "K006");
 }
+
+/// A strip of a triangle, a quad, a pentagon, again and again: as many blocks as cells.
+fn alternating(n: u32) -> Mesh {
+    let points = (0..3 * n + 3).flat_map(|i| [f64::from(i), f64::from(i % 3) * 0.5]).collect();
+    let cell = |c: u32| {
+        let p = 3 * c;
+        match c % 3 {
+            0 => CellBlock::new(CellType::Triangle, vec![p, p + 3, p + 1]),
+            1 => CellBlock::new(CellType::Quad, vec![p, p + 3, p + 4, p + 1]),
+            _ => CellBlock::of_sizes(CellType::Polygon, vec![p, p + 3, p + 4, p + 5, p + 1], [5]),
+        }
+    };
+    Mesh { dim: 2, points, cells: (0..n).map(cell).collect() }
+}
+
+/// Cells refined here and there alternate between types: the file has a data set for each type, and the time is linear.
+#[test]
+fn as_many_blocks_as_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let n = 60_000;
+    let mesh = alternating(n);
+    assert_eq!(mesh.n_top_cells(), n as usize);
+    let c: Vec<f64> = (0..n).map(f64::from).collect();
+    write_vtu(&folder.path().join("a.vtu"), &mesh, &[on_cells("c", Number::Float64, &c)], &[]).unwrap();
+    kolmo(folder.path(), &["convert", "a.vtu", "a.h5"]).success();
+    let path = folder.path().join("a.h5");
+    let source = StackedFile::open(&path).unwrap();
+    assert_eq!(source.mesh().unwrap().cells, mesh.cells);
+    let field = source.fields()[0].clone();
+    assert_eq!(source.read(&field, &[0], 0..n as usize).unwrap().col_as_slice(0), c);
+    drop(source);
+    let edit = |change: &dyn Fn(&mut [u32])| {
+        let file = hdf5::File::open_rw(&path).unwrap();
+        let cells = file.group("mesh/cells").unwrap();
+        assert_eq!(cells.member_names().unwrap(), ["polygon", "polygon_sizes", "quad", "runs", "triangle"]);
+        let runs = cells.dataset("runs").unwrap();
+        let mut numbers = runs.read_raw::<u32>().unwrap();
+        change(&mut numbers);
+        runs.write_raw(&numbers).unwrap();
+    };
+    for change in [(0, 3), (1, 2), (1, 0), (1, u32::MAX)] {
+        edit(&|numbers| numbers[change.0] = change.1);
+        assert_eq!(StackedFile::open(&path).unwrap_err().code(), "K005", "{change:?}");
+        edit(&|numbers| [numbers[0], numbers[1]] = [0, 1]);
+    }
+    assert!(StackedFile::open(&path).is_ok());
+}
