@@ -3,7 +3,7 @@
 use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::io::csv::write_table;
-use crate::io::mesh_file::MeshArray;
+use crate::io::mesh_file::{MeshArray, TIME, carrier, restricted};
 use crate::io::vtk::pvd::write_pvd;
 use crate::io::vtk::vtu_writer::write_vtu;
 use crate::io::xdmf::writer::XdmfWriter;
@@ -27,7 +27,8 @@ enum Target {
     Folder,
     /// The same, in the order of time, with a list of them.
     Pvd(PathBuf),
-    Xdmf(Option<Box<XdmfWriter>>),
+    /// With the mesh that comes first.
+    Xdmf(Option<Box<(XdmfWriter, Mesh)>>),
 }
 
 /// Endings that name a target, for messages; without an ending it is a folder.
@@ -67,7 +68,7 @@ impl SampleWriter {
         Ok(SampleWriter { path: path.into(), target, names: Vec::new(), times: Vec::new() })
     }
 
-    /// Writes a sample. `time` counts in series only. Errors: those of the format.
+    /// Writes a sample; `time` goes into the files too. Errors: those of the format.
     pub fn append(
         &mut self,
         name: &str,
@@ -81,19 +82,17 @@ impl SampleWriter {
             Target::Vtu => self.path.clone(),
             Target::Folder => self.path.join(format!("{}.vtu", file_name(name))),
             Target::Pvd(folder) => folder.join(format!("{}_{n:05}.vtu", stem(&self.path))),
-            Target::Xdmf(writer) => {
-                if writer.is_none() {
-                    *writer = Some(Box::new(XdmfWriter::create(&self.path, mesh)?));
-                }
-                if let Some(writer) = writer {
-                    let other = (n > 0).then_some(mesh);
-                    writer.append(time, other, arrays, field_data)?;
-                }
+            Target::Xdmf(series) => {
+                append_to_series(&self.path, series, time, mesh, arrays, field_data)?;
                 self.names.push(name.into());
                 return Ok(());
             }
         };
-        write_vtu(&file, mesh, arrays, field_data)?;
+        let mut field_data = field_data.to_vec();
+        if let Some(time) = time.filter(|_| field_data.iter().all(|(name, _)| name != TIME)) {
+            field_data.push((TIME.into(), vec![time]));
+        }
+        write_vtu(&file, mesh, arrays, &field_data)?;
         self.names.push(name.into());
         self.times.push(time.unwrap_or(n as f64));
         Ok(())
@@ -103,7 +102,7 @@ impl SampleWriter {
     pub fn finish(self, parameters: Option<&Table>, scalars: Option<&Table>) -> Result<()> {
         match self.target {
             Target::Vtu | Target::Xdmf(None) => Ok(()),
-            Target::Xdmf(Some(writer)) => writer.finish(),
+            Target::Xdmf(Some(series)) => series.0.finish(),
             Target::Pvd(folder) => {
                 let file = |i: usize| folder.join(format!("{}_{i:05}.vtu", stem(&self.path)));
                 let series: Vec<(f64, PathBuf)> = self.times.iter().enumerate().map(|(i, t)| (*t, file(i))).collect();
@@ -120,6 +119,32 @@ impl SampleWriter {
             }
         }
     }
+}
+
+/// A state of an XDMF series. Where arrays cover the cells of the highest dimension only, it holds these cells.
+fn append_to_series(
+    path: &Path,
+    series: &mut Option<Box<(XdmfWriter, Mesh)>>,
+    time: Option<f64>,
+    mesh: &Mesh,
+    arrays: &[MeshArray<'_>],
+    field_data: &[(String, Vec<f64>)],
+) -> Result<()> {
+    let carrier = carrier(mesh, arrays);
+    let values: Vec<_> = arrays.iter().map(|a| restricted(mesh, &carrier, a)).collect();
+    let arrays: Vec<MeshArray<'_>> = arrays.iter().zip(&values).map(|(a, values)| MeshArray { values, ..*a }).collect();
+    match series {
+        None => {
+            let mut writer = XdmfWriter::create(path, &carrier)?;
+            writer.append(time, None, &arrays, field_data)?;
+            *series = Some(Box::new((writer, carrier.into_owned())));
+        }
+        Some(series) => {
+            let other = (*carrier != series.1).then_some(&*carrier);
+            series.0.append(time, other, &arrays, field_data)?;
+        }
+    }
+    Ok(())
 }
 
 fn stem(path: &Path) -> String {

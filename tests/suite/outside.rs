@@ -46,6 +46,28 @@ fn a_grid_without_points() {
     }
 }
 
+/// Arrays on points and on cells, named alike in all ways: each name once.
+#[test]
+fn names_of_arrays_on_points_and_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let array = |name: &str| format!("<DataArray type=\"Float64\" Name=\"{name}\" format=\"ascii\">1</DataArray>");
+    let text = format!(
+        "<VTKFile type=\"UnstructuredGrid\"><UnstructuredGrid><Piece NumberOfPoints=\"1\" NumberOfCells=\"1\">\
+         <PointData>{}</PointData><CellData>{}{}{}</CellData><Points>\
+         <DataArray type=\"Float64\" NumberOfComponents=\"3\" format=\"ascii\">0 0 0</DataArray></Points><Cells>\
+         <DataArray type=\"Int64\" Name=\"connectivity\" format=\"ascii\">0</DataArray>\
+         <DataArray type=\"Int64\" Name=\"offsets\" format=\"ascii\">1</DataArray>\
+         <DataArray type=\"UInt8\" Name=\"types\" format=\"ascii\">1</DataArray></Cells></Piece></UnstructuredGrid></VTKFile>",
+        array("p"),
+        array("p_cells"),
+        array("p"),
+        array("q"),
+    );
+    let arrays = opened(folder.path(), "a.vtu", &text).arrays(0).unwrap();
+    let names: Vec<&str> = arrays.iter().map(|a| a.field.name.as_str()).collect();
+    assert_eq!(names, ["p", "p_cells", "p_cells_cells", "q"]);
+}
+
 /// Lagrange triangles of orders 1 and 2 around a quad: types by numbers of points, values gathered likewise.
 #[test]
 fn lagrange_cells_in_legacy_files() {
@@ -66,6 +88,74 @@ fn lagrange_cells_in_legacy_files() {
     let other = text.replace("69 69 9 69", "69 72 9 69");
     write_text(folder.path(), "b.vtk", &other);
     assert_eq!(open_mesh(&folder.path().join("b.vtk")).unwrap().mesh(0).unwrap_err().code(), "K006");
+}
+
+/// ParaView writes the time of a state as field data, and VTK arrays without components.
+#[test]
+fn time_and_empty_arrays_of_vtu_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |time: &str| {
+        format!(
+            "<VTKFile type=\"UnstructuredGrid\"><UnstructuredGrid><FieldData>{time}</FieldData>\
+             <Piece NumberOfPoints=\"1\" NumberOfCells=\"0\"><PointData>\
+             <DataArray type=\"Float64\" Name=\"none\" NumberOfComponents=\"0\" format=\"ascii\"/>\
+             <DataArray type=\"Float64\" Name=\"p\" format=\"ascii\">7</DataArray></PointData><Points>\
+             <DataArray type=\"Float64\" NumberOfComponents=\"3\" format=\"ascii\">0 0 0</DataArray></Points>\
+             </Piece></UnstructuredGrid></VTKFile>"
+        )
+    };
+    let array = |name: &str, n: usize, values: &str| {
+        format!(
+            "<DataArray type=\"Float64\" Name=\"{name}\" NumberOfTuples=\"{n}\" format=\"ascii\">{values}</DataArray>"
+        )
+    };
+    let file = opened(folder.path(), "a.vtu", &text(&array("TimeValue", 1, "0.25")));
+    assert_eq!(file.times(), Some(&[0.25][..]));
+    assert_eq!(file.arrays(0).unwrap().len(), 1);
+    assert_eq!(values(file.as_ref(), "p"), [7.0]);
+    let info = kolmo(folder.path(), &["info", "a.vtu"]).success();
+    assert!(info.stdout.contains("time: 0.25"), "{}", info.stdout);
+    for other in [String::new(), array("TimeValue", 2, "0 1"), array("Times", 1, "1")] {
+        assert_eq!(opened(folder.path(), "a.vtu", &text(&other)).times(), None);
+    }
+}
+
+/// A square of two triangles with an edge: values on the triangles, as views of gmsh and fields of CGNS have them.
+fn with_an_edge() -> Mesh {
+    let cells =
+        vec![CellBlock::new(CellType::Line, vec![0, 1]), CellBlock::new(CellType::Triangle, vec![0, 1, 2, 0, 2, 3])];
+    Mesh { dim: 2, points: vec![0., 0., 1., 0., 1., 1., 0., 1.], cells }
+}
+
+#[test]
+fn series_with_values_on_cells_of_the_highest_dimension() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.xdmf");
+    let mesh = with_an_edge();
+    let mut writer = SampleWriter::create(&path, 2).unwrap();
+    for time in [0.5, 1.5] {
+        let (top, tag) = ([time, 2.0], [7.0, 8.0, 9.0]);
+        let arrays = [on_cells("top", Number::Float64, &top), on_cells("tag", Number::Integer, &tag)];
+        writer.append("a", Some(time), &mesh, &arrays, &[]).unwrap();
+    }
+    writer.finish(None, None).unwrap();
+    let file = XdmfFile::open(&path).unwrap();
+    assert_eq!(file.times(), Some(&[0.5, 1.5][..]));
+    assert!(file.mesh_is_shared());
+    assert_eq!(file.mesh(1).unwrap().cells, mesh.cells[1..]);
+    assert_eq!((values(&file, "top"), values(&file, "tag")), (vec![0.5, 2.0], vec![8.0, 9.0]));
+}
+
+#[test]
+fn files_in_a_folder_keep_their_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let mut writer = SampleWriter::create(&path, 2).unwrap();
+    writer.append("a", Some(0.5), &with_an_edge(), &[], &[]).unwrap();
+    writer.append("b", Some(0.5), &with_an_edge(), &[], &[("TimeValue".into(), vec![2.0])]).unwrap();
+    writer.finish(None, None).unwrap();
+    let time = |name: &str| open_mesh(&path.join(name)).unwrap().times().map(<[f64]>::to_vec);
+    assert_eq!((time("a.vtu"), time("b.vtu")), (Some(vec![0.5]), Some(vec![2.0])));
 }
 
 /// A strip of a triangle, a quad, a pentagon, again and again: as many blocks as cells.

@@ -218,6 +218,10 @@ impl MeshFile for PvtuFile {
         "PVTU"
     }
 
+    fn times(&self) -> Option<&[f64]> {
+        self.pieces.first()?.times()
+    }
+
     fn mesh(&self, state: usize) -> Result<Mesh> {
         check_state(self, state)?;
         let (mesh, joined) = self.join()?;
