@@ -204,3 +204,14 @@ fn as_many_blocks_as_cells() {
     }
     assert!(StackedFile::open(&path).is_ok());
 }
+
+/// h5py packs with lzf where it is told to; HDF5 by itself does not know it. The file is of
+/// `h5py.File("lzf.h5", "w").create_dataset("snapshots/p", data=numpy.zeros((3, 400)), compression="lzf")`.
+#[test]
+fn a_compression_that_is_not_known() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/lzf.h5");
+    let source = StackedFile::open(&path).unwrap();
+    let field = source.fields()[0].clone();
+    let error = source.read(&field, &[0], 0..400).unwrap_err();
+    assert!(error.code() == "K018" && error.to_string().contains("gzip"), "{error}");
+}
