@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::io::atomic::write_error;
 use crate::io::hdf;
+use crate::mesh::runs;
 use crate::mesh::{CellBlock, CellType, Mesh};
 use hdf5::{Dataset, Group};
 use std::path::Path;
@@ -11,9 +12,8 @@ use std::path::Path;
 const ORDER: &str = "types";
 /// Polygons and polyhedra: `/mesh/cells/<name>` holds their entries in one row, `/mesh/cells/<name>_sizes` the number of each cell.
 const SIZES: &str = "_sizes";
-/// Meshes of more blocks have one data set for each type of cells.
-const MAX_SETS: usize = 64;
-/// Then `/mesh/cells/runs` [n_runs, 2] tells how cells follow each other: the place of their data set in [`ORDER`], how many.
+/// Meshes of many blocks have one data set for each type of cells, and `/mesh/cells/runs` [n_runs, 2] tells how these follow each
+/// other: the place of the data set in [`ORDER`], and how many cells.
 const RUNS: &str = "runs";
 
 /// Points of a file: the same for all samples, or `[n_samples, n_points, dim]` that is still to be read.
@@ -107,24 +107,11 @@ fn read_cells(path: &Path, file: &Group, dim: usize) -> Result<Vec<CellBlock>> {
 /// The cells of several types in the order in which they are numbered.
 fn in_runs(path: &Path, data: &Dataset, types: &[CellBlock]) -> Result<Vec<CellBlock>> {
     let place = format!("/mesh/cells/{RUNS}");
-    let runs = read_numbers(path, data, &place, 2)?;
-    let mut taken = vec![0; types.len()];
-    let mut next = |run: &[u32]| {
-        let &[t, n] = run else { return None };
-        let (all, taken) = (types.get(t as usize)?, taken.get_mut(t as usize)?);
-        let cells = *taken..*taken + n as usize;
-        *taken = cells.end;
-        if cells.is_empty() { None } else { all.part(cells) }
-    };
-    let blocks: Option<Vec<CellBlock>> = runs.chunks(2).map(&mut next).collect();
-    let whole = || types.iter().zip(&taken).all(|(all, taken)| all.n_cells() == *taken);
-    match blocks {
-        Some(blocks) if whole() => Ok(blocks),
-        _ => {
-            let expected = "[n_runs, 2] with each cell of each type once".to_string();
-            Err(hdf::wrong_shape(path, place, format!("{} runs", runs.len() / 2), expected))
-        }
-    }
+    let numbers = read_numbers(path, data, &place, 2)?;
+    runs::in_runs(types, &numbers).ok_or_else(|| {
+        let expected = "[n_runs, 2] with each cell of each type once".to_string();
+        hdf::wrong_shape(path, place, format!("{} runs", numbers.len() / 2), expected)
+    })
 }
 
 fn type_attribute(path: &Path, data: &Dataset, place: &str) -> Result<Option<CellType>> {
@@ -212,7 +199,7 @@ fn write_all(file: &Group, mesh: &Mesh, n_samples: Option<usize>) -> hdf5::Resul
         && !block.cell_type.is_ragged()
     {
         write_block(&group, "cells", block)?;
-    } else if mesh.cells.len() > MAX_SETS {
+    } else if mesh.cells.len() > runs::MAX_BLOCKS {
         write_by_type(&group.create_group("cells")?, &mesh.cells)?;
     } else if !mesh.cells.is_empty() {
         let cells = group.create_group("cells")?;
@@ -228,23 +215,8 @@ fn write_all(file: &Group, mesh: &Mesh, n_samples: Option<usize>) -> hdf5::Resul
     Ok(points)
 }
 
-/// Types that follow each other again and again, as in meshes refined here and there.
 fn write_by_type(group: &Group, blocks: &[CellBlock]) -> hdf5::Result<()> {
-    let mut types: Vec<CellBlock> = Vec::new();
-    let mut runs: Vec<u32> = Vec::with_capacity(2 * blocks.len());
-    for block in blocks {
-        let at = types.iter().position(|t| t.cell_type == block.cell_type).unwrap_or(types.len());
-        if at == types.len() {
-            types.push(CellBlock::new(block.cell_type, Vec::new()));
-        }
-        let all = &mut types[at];
-        let first = all.connectivity.len();
-        all.connectivity.extend(&block.connectivity);
-        all.ends.extend(block.ends.iter().map(|end| first + end));
-        if block.n_cells() > 0 {
-            runs.extend([at as u32, block.n_cells() as u32]);
-        }
-    }
+    let (types, runs) = runs::by_type(blocks);
     let names: Vec<&str> = types.iter().map(|t| t.cell_type.name()).collect();
     types.iter().zip(&names).try_for_each(|(all, name)| write_block(group, name, all))?;
     hdf::create::<u32>(group, RUNS, &[runs.len() / 2, 2])?.write_raw(&runs)?;

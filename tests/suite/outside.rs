@@ -205,6 +205,24 @@ fn as_many_blocks_as_cells() {
     assert!(StackedFile::open(&path).is_ok());
 }
 
+/// Models hold such meshes too, and give them back with their predictions.
+#[test]
+fn models_on_as_many_blocks_as_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let (n, results) = (5_000, folder.path().join("results"));
+    let mesh = alternating(n);
+    std::fs::create_dir(&results).unwrap();
+    for s in 0..4 {
+        let c: Vec<f64> = (0..n).map(|i| f64::from(s) * (f64::from(i) * 0.01).sin() + 1.0).collect();
+        let file = results.join(format!("s{s}.vtu"));
+        write_vtu(&file, &mesh, &[on_cells("c", Number::Float64, &c)], &[("mu".into(), vec![f64::from(s)])]).unwrap();
+    }
+    kolmo(folder.path(), &["fit", "results", "-o", "m.h5"]).success();
+    kolmo(folder.path(), &["predict", "m.h5", "--at", "mu=1.5", "-o", "p.vtu"]).success();
+    let found = open_mesh(&folder.path().join("p.vtu")).unwrap().mesh(0).unwrap();
+    assert_eq!(found.cells, mesh.cells);
+}
+
 /// h5py packs with lzf where it is told to; HDF5 by itself does not know it. The file is of
 /// `h5py.File("lzf.h5", "w").create_dataset("snapshots/p", data=numpy.zeros((3, 400)), compression="lzf")`.
 #[test]
