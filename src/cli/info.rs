@@ -100,8 +100,10 @@ fn of_data(file: &Path) -> Result<(Vec<String>, Value)> {
             value[what] = json!(table.names);
         }
     }
-    if let Some([first, .., last]) = data.time() {
-        lines.push(format!("time: {first} to {last}"));
+    match data.time() {
+        Some([first, .., last]) => lines.push(format!("time: {first} to {last}")),
+        Some([time]) => lines.push(format!("time: {time}")),
+        _ => {}
     }
     for f in data.tags() {
         lines.push(format!("tag array {}: {} {} values", f.name, f.n_entities, f.location.name()));

@@ -83,9 +83,16 @@ fn check_signature(path: &Path) -> Result<()> {
     }))
 }
 
-/// K003 for a read that HDF5 refused.
+/// K003 for a read that HDF5 refused; K018 where it lacks the filter.
 pub(crate) fn damaged(path: &Path, place: impl Into<String>, e: hdf5::Error) -> Error {
-    Error::input("K003", path, place, e.to_string(), "readable data", "copy or write the file again")
+    let reason = e.to_string();
+    // HDF5 seeks a filter that it does not know among its plug-ins.
+    if reason.contains("plugin") || reason.contains("required filter") {
+        let (found, mend) =
+            ("a compression that HDF5 knows by a plug-in only", "write the file again with gzip (h5repack)");
+        return Error::input("K018", path, place, found, "gzip, shuffle, or no compression", mend);
+    }
+    Error::input("K003", path, place, reason, "readable data", "copy or write the file again")
 }
 
 /// K005.

@@ -3,6 +3,7 @@
 use crate::data::{FieldInfo, Location};
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -43,6 +44,33 @@ pub struct MeshArray<'a> {
     pub number: Number,
     pub values: &'a [f64],
 }
+
+/// The mesh that a file holds beside `arrays`: where one of them covers the cells of the highest dimension only, these cells.
+pub(crate) fn carrier<'a>(mesh: &'a Mesh, arrays: &[MeshArray<'_>]) -> Cow<'a, Mesh> {
+    let on_cells = arrays.iter().filter(|a| a.location == Location::Cell);
+    let n_cells = on_cells.map(|a| a.values.len() / a.n_components.max(1)).min();
+    n_cells.and_then(|n| mesh.with_cells(n)).unwrap_or(Cow::Borrowed(mesh))
+}
+
+/// The values of an array on the cells of `carrier`, which are all cells of `mesh` or those of the highest dimension.
+pub(crate) fn restricted<'a>(mesh: &Mesh, carrier: &Mesh, a: &MeshArray<'a>) -> Cow<'a, [f64]> {
+    let k = a.n_components;
+    if a.location != Location::Cell || a.values.len() != mesh.n_cells() * k || carrier.n_cells() == mesh.n_cells() {
+        return Cow::Borrowed(a.values);
+    }
+    let (mut kept, mut rest, top) = (Vec::new(), a.values, mesh.top_dimension());
+    for block in &mesh.cells {
+        let (own, tail) = rest.split_at(block.n_cells() * k);
+        if Some(block.cell_type.dimension()) == top {
+            kept.extend(own);
+        }
+        rest = tail;
+    }
+    Cow::Owned(kept)
+}
+
+/// Field data that hold the time of a file, as VTK and ParaView name them.
+pub(crate) const TIME: &str = "TimeValue";
 
 /// A named set of cells, as gmsh's physical groups are: cells with the value `tag` in the integer array `array`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,16 @@ use crate::data::{FieldInfo, Location};
 use crate::error::{Error, Result};
 use crate::io::model_reader::ModelReader;
 use crate::io::model_writer::ModelWriter;
+use crate::mesh::runs;
 use crate::mesh::{CellBlock, CellType, Mesh};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
 use faer::{Mat, MatRef};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// Data sets of cells: one per block; and of meshes of very many blocks one per type, with `/mesh/runs` for their order.
+const BLOCKS: &str = "cells";
+const SORTED: &str = "sorted";
 
 /// What a model file holds beside the model.
 #[derive(Debug, Clone, Default)]
@@ -74,10 +79,18 @@ pub fn write(path: &Path, model: &PodRegression, about: &Provenance) -> Result<(
     }
     if let Some(mesh) = &about.mesh {
         w.f64("/mesh/points", &[mesh.n_points(), mesh.dim], &mesh.points)?;
-        let types: Vec<&str> = mesh.cells.iter().map(|b| b.cell_type.name()).collect();
+        let sorted = (mesh.cells.len() > runs::MAX_BLOCKS).then(|| runs::by_type(&mesh.cells));
+        let (cells, name) = match &sorted {
+            Some((types, order)) => {
+                w.u32("/mesh/runs", &[order.len() / 2, 2], order)?;
+                (types, SORTED)
+            }
+            None => (&mesh.cells, BLOCKS),
+        };
+        let types: Vec<&str> = cells.iter().map(|b| b.cell_type.name()).collect();
         w.attr_strs("/mesh", "types", &types)?;
-        for (k, block) in mesh.cells.iter().enumerate() {
-            let place = format!("/mesh/cells_{k}");
+        for (k, block) in cells.iter().enumerate() {
+            let place = format!("/mesh/{name}_{k}");
             if block.cell_type.is_ragged() {
                 let sizes: Vec<u32> = block.iter().map(|cell| cell.len() as u32).collect();
                 w.u32(&format!("{place}_sizes"), &[sizes.len()], &sizes)?;
@@ -157,16 +170,21 @@ pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
     if r.exists("/mesh/points") {
         let (shape, points) = r.f64("/mesh/points")?;
         let mut cells = Vec::new();
+        let sorted = r.exists("/mesh/runs");
         for (k, name) in r.attr_strs("/mesh", "types")?.iter().enumerate() {
             let cell_type = CellType::from_name(name).ok_or_else(|| damaged(path, "/mesh"))?;
-            let connectivity = r.u32(&format!("/mesh/cells_{k}"))?.1;
+            let place = format!("/mesh/{}_{k}", if sorted { SORTED } else { BLOCKS });
+            let connectivity = r.u32(&place)?.1;
             cells.push(match cell_type.is_ragged() {
                 false => CellBlock::new(cell_type, connectivity),
                 true => {
-                    let sizes = r.u32(&format!("/mesh/cells_{k}_sizes"))?.1;
+                    let sizes = r.u32(&format!("{place}_sizes"))?.1;
                     CellBlock::of_sizes(cell_type, connectivity, sizes.into_iter().map(|n| n as usize))
                 }
             });
+        }
+        if sorted {
+            cells = runs::in_runs(&cells, &r.u32("/mesh/runs")?.1).ok_or_else(|| damaged(path, "/mesh/runs"))?;
         }
         mesh = Some(Mesh { dim: *shape.get(1).ok_or_else(|| damaged(path, "/mesh/points"))?, points, cells });
     }

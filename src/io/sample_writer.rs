@@ -4,8 +4,7 @@ use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::io::atomic_folder::AtomicFolder;
 use crate::io::csv::write_table;
-use crate::io::mesh_file::MeshArray;
-use crate::io::vtk::TIME;
+use crate::io::mesh_file::{MeshArray, TIME, carrier, restricted};
 use crate::io::vtk::pvd::write_pvd;
 use crate::io::vtk::vtu_writer::write_vtu;
 use crate::io::xdmf::writer::XdmfWriter;
@@ -121,16 +120,7 @@ impl SampleWriter {
                 let file = folder.path(format!("{name}.vtu"));
                 write_vtu(&file, mesh, arrays, &with_time()).map_err(|e| folder.at_target(e))
             }
-            Target::Xdmf(Some(written)) => {
-                let (writer, first) = written.as_mut();
-                writer.append(time, (mesh != first).then_some(mesh), arrays, field_data)
-            }
-            Target::Xdmf(none) => {
-                let mut writer = XdmfWriter::create(&self.path, mesh)?;
-                writer.append(time, None, arrays, field_data)?;
-                *none = Some(Box::new((writer, mesh.clone())));
-                Ok(())
-            }
+            Target::Xdmf(series) => append_to_series(&self.path, series, time, mesh, arrays, field_data),
         }
     }
 
@@ -159,6 +149,32 @@ impl SampleWriter {
             }
         }
     }
+}
+
+/// A state of an XDMF series. Where arrays cover the cells of the highest dimension only, it holds these cells.
+fn append_to_series(
+    path: &Path,
+    series: &mut Option<Box<(XdmfWriter, Mesh)>>,
+    time: Option<f64>,
+    mesh: &Mesh,
+    arrays: &[MeshArray<'_>],
+    field_data: &[(String, Vec<f64>)],
+) -> Result<()> {
+    let carrier = carrier(mesh, arrays);
+    let values: Vec<_> = arrays.iter().map(|a| restricted(mesh, &carrier, a)).collect();
+    let arrays: Vec<MeshArray<'_>> = arrays.iter().zip(&values).map(|(a, values)| MeshArray { values, ..*a }).collect();
+    match series {
+        None => {
+            let mut writer = XdmfWriter::create(path, &carrier)?;
+            writer.append(time, None, &arrays, field_data)?;
+            *series = Some(Box::new((writer, carrier.into_owned())));
+        }
+        Some(series) => {
+            let other = (*carrier != series.1).then_some(&*carrier);
+            series.0.append(time, other, &arrays, field_data)?;
+        }
+    }
+    Ok(())
 }
 
 /// Names of the files of a series.

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::io::atomic::write_error;
 use crate::io::hdf;
+use crate::mesh::runs;
 use crate::mesh::{CellBlock, CellType, Mesh};
 use hdf5::{Dataset, Group};
 use std::path::Path;
@@ -11,6 +12,9 @@ use std::path::Path;
 const ORDER: &str = "types";
 /// Polygons and polyhedra: `/mesh/cells/<name>` holds their entries in one row, `/mesh/cells/<name>_sizes` the number of each cell.
 const SIZES: &str = "_sizes";
+/// Meshes of many blocks have one data set for each type of cells, and `/mesh/cells/runs` [n_runs, 2] tells how these follow each
+/// other: the place of the data set in [`ORDER`], and how many cells.
+const RUNS: &str = "runs";
 
 /// Points of a file: the same for all samples, or `[n_samples, n_points, dim]` that is still to be read.
 pub(crate) enum Points {
@@ -94,7 +98,20 @@ fn read_cells(path: &Path, file: &Group, dim: usize) -> Result<Vec<CellBlock>> {
             true => read_ragged(path, &group, &name, cell_type)?,
         });
     }
-    Ok(blocks)
+    match hdf::dataset(&group, RUNS) {
+        Some(runs) => in_runs(path, &runs, &blocks),
+        None => Ok(blocks),
+    }
+}
+
+/// The cells of several types in the order in which they are numbered.
+fn in_runs(path: &Path, data: &Dataset, types: &[CellBlock]) -> Result<Vec<CellBlock>> {
+    let place = format!("/mesh/cells/{RUNS}");
+    let numbers = read_numbers(path, data, &place, 2)?;
+    runs::in_runs(types, &numbers).ok_or_else(|| {
+        let expected = "[n_runs, 2] with each cell of each type once".to_string();
+        hdf::wrong_shape(path, place, format!("{} runs", numbers.len() / 2), expected)
+    })
 }
 
 fn type_attribute(path: &Path, data: &Dataset, place: &str) -> Result<Option<CellType>> {
@@ -182,6 +199,8 @@ fn write_all(file: &Group, mesh: &Mesh, n_samples: Option<usize>) -> hdf5::Resul
         && !block.cell_type.is_ragged()
     {
         write_block(&group, "cells", block)?;
+    } else if mesh.cells.len() > runs::MAX_BLOCKS {
+        write_by_type(&group.create_group("cells")?, &mesh.cells)?;
     } else if !mesh.cells.is_empty() {
         let cells = group.create_group("cells")?;
         let mut names: Vec<String> = Vec::new();
@@ -194,6 +213,14 @@ fn write_all(file: &Group, mesh: &Mesh, n_samples: Option<usize>) -> hdf5::Resul
         hdf::write_attribute_strings(&cells, ORDER, &names)?;
     }
     Ok(points)
+}
+
+fn write_by_type(group: &Group, blocks: &[CellBlock]) -> hdf5::Result<()> {
+    let (types, runs) = runs::by_type(blocks);
+    let names: Vec<&str> = types.iter().map(|t| t.cell_type.name()).collect();
+    types.iter().zip(&names).try_for_each(|(all, name)| write_block(group, name, all))?;
+    hdf::create::<u32>(group, RUNS, &[runs.len() / 2, 2])?.write_raw(&runs)?;
+    hdf::write_attribute_strings(group, ORDER, &names)
 }
 
 fn write_block(group: &Group, name: &str, block: &CellBlock) -> hdf5::Result<()> {

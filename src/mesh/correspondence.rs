@@ -110,9 +110,9 @@ type Key = ((CellType, Vec<u32>), u32, Option<u32>);
 /// The cells of a mesh, with their points in ascending order after `number`.
 fn keys(mesh: &Mesh, number: impl Fn(u32) -> u32) -> Vec<Key> {
     let mut keys = Vec::with_capacity(mesh.n_cells());
-    let mut n_top = 0;
+    let (mut n_top, top_dimension) = (0, mesh.top_dimension());
     for block in &mesh.cells {
-        let top = mesh.is_top(block);
+        let top = Some(block.cell_type.dimension()) == top_dimension;
         for c in 0..block.n_cells() {
             let mut points: Vec<u32> = block.points(c).iter().map(|p| number(*p)).collect();
             points.sort_unstable();

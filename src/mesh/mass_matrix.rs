@@ -155,8 +155,8 @@ fn assemble(mesh: &Mesh, cells: &[usize], points: &[usize], kind: Kind) -> Resul
 
 /// Polygons and polyhedra have volumes, but no shape functions.
 fn refuse_ragged(mesh: &Mesh) -> Result<()> {
-    let ragged = |b: &&CellBlock| b.cell_type.is_ragged() && b.n_cells() > 0 && mesh.is_top(b);
-    let Some(block) = mesh.cells.iter().find(ragged) else { return Ok(()) };
+    let ragged = |b: &&CellBlock| b.cell_type.is_ragged() && b.n_cells() > 0;
+    let Some(block) = mesh.top_blocks().find(ragged) else { return Ok(()) };
     let name = block.cell_type.name();
     let found = format!("cells of type {name}, on which point values have no shape functions");
     let mend = "use the values on cells, or set inner_product = \"euclidean\"";

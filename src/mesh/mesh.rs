@@ -5,6 +5,7 @@ use super::shape_functions::ReferenceCell;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 /// Cell types, with the names of meshio and the node order of VTK.
@@ -187,6 +188,19 @@ impl CellBlock {
         CellBlock { cell_type, connectivity, ends }
     }
 
+    /// Some of the cells; `None` where they are not there.
+    pub fn part(&self, cells: Range<usize>) -> Option<CellBlock> {
+        if !self.cell_type.is_ragged() {
+            let n = self.cell_type.n_nodes();
+            let nodes = self.connectivity.get(cells.start.checked_mul(n)?..cells.end.checked_mul(n)?)?;
+            return Some(CellBlock::new(self.cell_type, nodes.to_vec()));
+        }
+        let start = if cells.start == 0 { 0 } else { *self.ends.get(cells.start - 1)? };
+        let ends: Vec<usize> = self.ends.get(cells)?.iter().map(|end| end.saturating_sub(start)).collect();
+        let entries = self.connectivity.get(start..start + ends.last().copied().unwrap_or(0))?;
+        Some(CellBlock::ragged(self.cell_type, entries.to_vec(), ends))
+    }
+
     /// Polygons or polyhedra by the number of entries of each.
     pub fn of_sizes(cell_type: CellType, connectivity: Vec<u32>, sizes: impl IntoIterator<Item = usize>) -> Self {
         let ends = sizes.into_iter().scan(0usize, |end, n| {
@@ -278,7 +292,13 @@ impl Mesh {
 
     /// Number of cells of the highest dimension: without boundary cells.
     pub fn n_top_cells(&self) -> usize {
-        self.cells.iter().filter(|b| self.is_top(b)).map(CellBlock::n_cells).sum()
+        self.top_blocks().map(CellBlock::n_cells).sum()
+    }
+
+    /// The blocks of the cells of the highest dimension. Blocks may be as many as cells: their dimension is sought once.
+    pub fn top_blocks(&self) -> impl Iterator<Item = &CellBlock> {
+        let top = self.top_dimension();
+        self.cells.iter().filter(move |b| Some(b.cell_type.dimension()) == top)
     }
 
     /// The mesh whose cells carry a cell field of `n` entities: all cells, or those of the highest dimension only (all points
@@ -287,7 +307,7 @@ impl Mesh {
         if n == self.n_cells() {
             return Some(Cow::Borrowed(self));
         }
-        let cells = || self.cells.iter().filter(|b| self.is_top(b)).cloned().collect();
+        let cells = || self.top_blocks().cloned().collect();
         let top = || Mesh { dim: self.dim, points: self.points.clone(), cells: cells() };
         (n == self.n_top_cells()).then(|| Cow::Owned(top()))
     }

@@ -5,6 +5,7 @@ pub mod mass_matrix;
 #[allow(clippy::module_inception)]
 pub mod mesh;
 pub mod polyhedron;
+pub(crate) mod runs;
 pub mod shape_functions;
 pub mod skin;
 

@@ -31,6 +31,7 @@ mod online_kernels;
 mod openfoam;
 mod openfoam_samples;
 mod outputs;
+mod outside;
 mod pictures;
 mod pod;
 mod predictions;

@@ -243,7 +243,7 @@ fn piece_of(bytes: &Bytes, attributes: &Attributes) -> Result<Piece> {
     Ok(Piece { n_points: count("NumberOfPoints")?, n_cells: count("NumberOfCells")?, ..Piece::default() })
 }
 
-/// `None` for text and bits, which are no fields.
+/// `None` for text, bits, and arrays without components, which are no fields.
 fn array_of(path: &Path, attributes: &Attributes, offsets: &mut Vec<u64>) -> Result<Option<DataArray>> {
     let name = attributes.get("Name").unwrap_or_default().to_string();
     let place = format!("DataArray `{name}`");
@@ -278,10 +278,13 @@ fn array_of(path: &Path, attributes: &Attributes, offsets: &mut Vec<u64>) -> Res
         return Err(Error::input("K006", path, place, format!("the type `{kind}`"), names.join(", "), mend));
     };
     let n_components = attributes.count(path, "NumberOfComponents")?.unwrap_or(1);
-    if n_components == 0 || n_components > u16::MAX as usize {
+    if n_components == 0 {
+        return Ok(None);
+    }
+    if n_components > u16::MAX as usize {
         let found = format!("{n_components} components");
         let place = format!("DataArray `{name}`");
-        return Err(Error::input("K005", path, place, found, "1 to 65535", "write the array again"));
+        return Err(Error::input("K005", path, place, found, "65535 at most", "write the array again"));
     }
     let n_kept = attributes.count(path, "OriginalComponents")?.filter(|&n| n > 0 && n < n_components);
     Ok(Some(DataArray {

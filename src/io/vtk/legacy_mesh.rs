@@ -36,9 +36,11 @@ pub(crate) fn order(bytes: &Bytes, layout: &Layout) -> Result<Option<Vec<u32>>> 
         return Ok(None);
     }
     let types = match &layout.types {
-        Some(section) => {
-            section.indices(bytes)?.into_iter().map(|code| cell_type(bytes, code)).collect::<Result<_>>()?
-        }
+        // Types of Lagrange cells are told by their numbers of points.
+        Some(section) => match section.indices(bytes)?.into_iter().map(known_type).collect() {
+            Some(types) => types,
+            None => stored(bytes, layout)?.types,
+        },
         None => stored(bytes, layout)?.types,
     };
     let kinds = kinds(&types);
@@ -77,13 +79,17 @@ fn blocks(stored: &Stored) -> Vec<CellBlock> {
     kinds(&stored.types).into_iter().map(block).collect()
 }
 
-fn cell_type(bytes: &Bytes, code: u32) -> Result<CellType> {
-    let known = match code {
+fn known_type(code: u32) -> Option<CellType> {
+    match code {
         PIXEL => Some(CellType::Quad),
         VOXEL => Some(CellType::Hexahedron),
         _ => u8::try_from(code).ok().and_then(CellType::from_vtk_code),
-    };
-    known.ok_or_else(|| {
+    }
+}
+
+/// The type of a cell of `n` points.
+fn cell_type(bytes: &Bytes, code: u32, n: usize) -> Result<CellType> {
+    known_type(code).or_else(|| CellType::from_vtk_lagrange(code.into(), n)).ok_or_else(|| {
         let codes: Vec<String> = CellType::all().map(|t| format!("{} {}", t.vtk_code(), t.name())).collect();
         let expected = format!("8 pixel, 11 voxel, {}", codes.join(", "));
         let mend = "leave out the cells of this type, or write them as cells of a known type";
@@ -99,7 +105,7 @@ fn stored(bytes: &Bytes, layout: &Layout) -> Result<Stored> {
         let mut begin = 0;
         for (i, (&code, &end)) in codes.iter().zip(&stored.ends).enumerate() {
             let cell = stored.entries.get_mut(begin..end).unwrap_or_default();
-            stored.types.push(cell_type(bytes, code)?);
+            stored.types.push(cell_type(bytes, code, cell.len())?);
             to_ring(code, cell);
             let n = stored.types.last().map_or(0, |t| t.n_nodes());
             if n > 0 && n != cell.len() {
@@ -202,7 +208,8 @@ fn points(bytes: &Bytes, layout: &Layout) -> Result<Vec<f64>> {
     if let Some(points) = &layout.points {
         return points.values(bytes);
     }
-    let Some(dimensions) = layout.dimensions else { return Ok(Vec::new()) };
+    // Without points along one axis the others may tell any length.
+    let Some(dimensions) = layout.dimensions.filter(|d| !d.contains(&0)) else { return Ok(Vec::new()) };
     let mut axes: [Vec<f64>; 3] = Default::default();
     let spacing = layout.spacing.unwrap_or([1.0; 3]);
     for (k, axis) in axes.iter_mut().enumerate() {

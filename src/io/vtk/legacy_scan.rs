@@ -378,6 +378,9 @@ impl Reader<'_> {
             return self.refuse("K003", words.text(0), "POINT_DATA or CELL_DATA before it", "write the file again");
         }
         let kind = self.kind(kind)?;
+        if keyword == "SCALARS" && self.ascii {
+            self.scanner.skip_blank()?;
+        }
         if keyword == "SCALARS" && self.scanner.starts_with("LOOKUP_TABLE")? {
             let place = self.scanner.place.clone();
             self.words()?;

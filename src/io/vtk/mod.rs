@@ -12,6 +12,3 @@ pub mod pvtu;
 pub mod vtu;
 pub mod vtu_writer;
 pub(crate) mod xml;
-
-/// Field data of one number: the time of a file, as VTK names it.
-pub(crate) const TIME: &str = "TimeValue";

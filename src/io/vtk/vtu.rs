@@ -2,15 +2,16 @@
 
 use crate::data::Location;
 use crate::error::{Error, Result};
+use crate::io::mesh_file::TIME;
 use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, check_state};
-use crate::io::vtk::TIME;
 use crate::io::vtk::cells::append_cells;
 use crate::io::vtk::data::Decoder;
 use crate::io::vtk::head::{DataArray, Head, Piece, read_head};
 use crate::mesh::Mesh;
+use std::collections::HashSet;
 use std::path::Path;
 
-/// A .vtu file; pieces are joined, one behind the other. Components that kolmo has padded with zeros are dropped again.
+/// A .vtu file; pieces are joined, one behind the other. Field data `TimeValue` or `TIME` of one value are its time. Components that kolmo has padded with zeros are dropped again.
 #[derive(Debug)]
 pub struct VtuFile {
     bytes: Bytes,
@@ -37,10 +38,16 @@ impl VtuFile {
         let head = read_head(&bytes)?;
         let mut file = VtuFile { bytes, head, arrays: Vec::new(), time: None };
         let mut arrays = file.list(Location::Point)?;
-        for mut listed in file.list(Location::Cell)? {
+        let on_points: HashSet<String> = arrays.iter().map(|a| a.info.field.name.clone()).collect();
+        let on_cells = file.list(Location::Cell)?;
+        let mut taken: HashSet<String> = on_cells.iter().map(|a| a.info.field.name.clone()).collect();
+        for mut listed in on_cells {
             let name = &mut listed.info.field.name;
-            if arrays.iter().any(|a| a.info.field.name == *name) {
-                name.push_str("_cells");
+            if on_points.contains(name) {
+                while on_points.contains(name) || taken.contains(name) {
+                    name.push_str("_cells");
+                }
+                taken.insert(name.clone());
             }
             arrays.push(listed);
         }
@@ -57,10 +64,10 @@ impl VtuFile {
     fn list(&self, location: Location) -> Result<Vec<Listed>> {
         let n_entities = self.head.pieces.iter().map(|p| entities(p, location)).fold(0, usize::saturating_add);
         let model = self.head.pieces.iter().find(|p| entities(p, location) > 0).or(self.head.pieces.first());
-        let mut found: Vec<Listed> = Vec::new();
+        let (mut found, mut names) = (Vec::new(), HashSet::new());
         for (i, array) in model.map_or(&[][..], |p| of(p, location)).iter().enumerate() {
             let name = if array.name.is_empty() { format!("array_{i}") } else { array.name.clone() };
-            if found.iter().any(|a| a.info.field.name == name) {
+            if !names.insert(name.clone()) {
                 let (place, mend) = (format!("DataArray `{name}`"), "give each array a name of its own");
                 let twice = "two arrays of this name";
                 return Err(Error::input("K005", &self.bytes.path, place, twice, "each name once", mend));

@@ -3,12 +3,11 @@
 use crate::data::Location;
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, write_error};
-use crate::io::mesh_file::{MeshArray, Number};
+use crate::io::mesh_file::{MeshArray, Number, carrier, restricted};
 use crate::mesh::{CellType, Mesh};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -31,9 +30,7 @@ const LEVEL: Compression = Compression::new(1);
 pub fn write_vtu(path: &Path, mesh: &Mesh, arrays: &[MeshArray<'_>], field_data: &[(String, Vec<f64>)]) -> Result<()> {
     mesh.check_structure(path)?;
     arrays.iter().try_for_each(|a| check_length(mesh, a))?;
-    let on_cells = arrays.iter().filter(|a| a.location == Location::Cell);
-    let n_cells = on_cells.map(|a| a.values.len() / a.n_components).min();
-    let carrier = n_cells.and_then(|n| mesh.with_cells(n)).unwrap_or(Cow::Borrowed(mesh));
+    let carrier = carrier(mesh, arrays);
     let mut file = Document::default();
     file.text(
         "<?xml version=\"1.0\"?>\n<VTKFile type=\"UnstructuredGrid\" version=\"1.0\" byte_order=\"LittleEndian\"",
@@ -87,23 +84,6 @@ fn check_length(mesh: &Mesh, a: &MeshArray<'_>) -> Result<()> {
         };
     }
     Err(Error::argument(format!("array `{}` of a VTU file", a.name), a.values.len(), expected))
-}
-
-/// The values of an array on the cells of `carrier`, which are all cells of `mesh` or those of the highest dimension.
-fn restricted<'a>(mesh: &Mesh, carrier: &Mesh, a: &MeshArray<'a>) -> Cow<'a, [f64]> {
-    let k = a.n_components;
-    if a.location != Location::Cell || a.values.len() == carrier.n_cells() * k {
-        return Cow::Borrowed(a.values);
-    }
-    let (mut kept, mut rest) = (Vec::new(), a.values);
-    for block in &mesh.cells {
-        let (own, tail) = rest.split_at(block.n_cells() * k);
-        if mesh.is_top(block) {
-            kept.extend(own);
-        }
-        rest = tail;
-    }
-    Cow::Owned(kept)
 }
 
 /// Rows of `from` numbers, padded with zeros to `to`.
