@@ -132,11 +132,11 @@ fn series_with_values_on_cells_of_the_highest_dimension() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.xdmf");
     let mesh = with_an_edge();
-    let mut writer = SampleWriter::create(&path, 2).unwrap();
+    let mut writer = SampleWriter::create(&path, &["a".to_string(), "b".to_string()]).unwrap();
     for time in [0.5, 1.5] {
         let (top, tag) = ([time, 2.0], [7.0, 8.0, 9.0]);
         let arrays = [on_cells("top", Number::Float64, &top), on_cells("tag", Number::Integer, &tag)];
-        writer.append("a", Some(time), &mesh, &arrays, &[]).unwrap();
+        writer.append(Some(time), &mesh, &arrays, &[]).unwrap();
     }
     writer.finish(None, None).unwrap();
     let file = XdmfFile::open(&path).unwrap();
@@ -150,9 +150,9 @@ fn series_with_values_on_cells_of_the_highest_dimension() {
 fn files_in_a_folder_keep_their_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
-    let mut writer = SampleWriter::create(&path, 2).unwrap();
-    writer.append("a", Some(0.5), &with_an_edge(), &[], &[]).unwrap();
-    writer.append("b", Some(0.5), &with_an_edge(), &[], &[("TimeValue".into(), vec![2.0])]).unwrap();
+    let mut writer = SampleWriter::create(&path, &["a".to_string(), "b".to_string()]).unwrap();
+    writer.append(Some(0.5), &with_an_edge(), &[], &[]).unwrap();
+    writer.append(Some(0.5), &with_an_edge(), &[], &[("TimeValue".into(), vec![2.0])]).unwrap();
     writer.finish(None, None).unwrap();
     let time = |name: &str| open_mesh(&path.join(name)).unwrap().times().map(<[f64]>::to_vec);
     assert_eq!((time("a.vtu"), time("b.vtu")), (Some(vec![0.5]), Some(vec![2.0])));
