@@ -176,7 +176,8 @@ fn series_of_one_mesh_and_of_several() {
         writer.finish().unwrap();
         keep(&path);
         let file = XdmfFile::open(&path).unwrap();
-        assert_eq!(file.times(), Some(&times.unwrap_or([0.0, 1.0, 2.0])[..]));
+        // Numbers that only count the states are no times.
+        assert_eq!(file.times(), times.as_ref().map(|t| &t[..]));
         assert_eq!(file.mesh_is_shared(), meshes.iter().all(Option::is_none));
         for k in 0..3 {
             assert_eq!(file.mesh(k).unwrap(), *meshes[k].unwrap_or(&first));

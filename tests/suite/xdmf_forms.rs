@@ -382,6 +382,9 @@ proptest! {
         ));
         let mut bytes = text.into_bytes();
         for (at, kind, byte) in changes {
+            if bytes.is_empty() {
+                break;
+            }
             let i = at.index(bytes.len());
             match kind {
                 0 => bytes[i] = byte,
