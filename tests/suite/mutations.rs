@@ -167,7 +167,8 @@ fn number() -> impl Strategy<Value = i64> {
     prop_oneof![-2..30i64, any::<i64>(), any::<i32>().prop_map(i64::from), Just(i64::MAX), Just(i64::MIN)]
 }
 
-fn read_numpy(path: &Path) -> Result<()> {
+/// All values of a NumPy file.
+pub fn read_numpy(path: &Path) -> Result<()> {
     let file = NumpyFile::open(path)?;
     for field in file.fields() {
         for sample in 0..file.n_samples().min(4) {
