@@ -1,6 +1,6 @@
 //! `kolmo convert`.
 
-use super::source::{Samples, open, table_of, tables_beside};
+use super::source::{Samples, open, table_if_any, tables_beside};
 use super::{Global, spare, spare_files, warn};
 use clap::Args;
 use kolmo::data::study::{Study, bytes};
@@ -53,8 +53,8 @@ impl Input {
         let (source, _) = open(path)?;
         let (parameters, scalars) = tables_beside(path)?;
         let files = [source.files(), parameters.iter().chain(&scalars).cloned().collect()].concat();
-        let parameters = table_of(parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
-        let scalars = table_of(scalars.as_deref(), source.scalars(), source.as_ref(), "scalars")?;
+        let parameters = table_if_any(path, parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
+        let scalars = table_if_any(path, scalars.as_deref(), source.scalars(), source.as_ref(), "scalars")?;
         let rows = (0..source.n_samples()).collect();
         Ok(Input { source, rows, fields: None, parameters, scalars, memory: MEMORY, files })
     }

@@ -92,8 +92,8 @@ fn of_data(file: &Path) -> Result<(Vec<String>, Value)> {
         value["mesh"] = json!({"n_points": points, "n_cells": cells, "dim": dim});
     }
     let (parameters, scalars) = source::tables_beside(file)?;
-    let parameters = source::table_of(parameters.as_deref(), data.parameters(), data.as_ref(), "parameters")?;
-    let scalars = source::table_of(scalars.as_deref(), data.scalars(), data.as_ref(), "scalars")?;
+    let parameters = source::table_if_any(file, parameters.as_deref(), data.parameters(), data.as_ref(), "parameters")?;
+    let scalars = source::table_if_any(file, scalars.as_deref(), data.scalars(), data.as_ref(), "scalars")?;
     for (what, table) in [("parameters", parameters), ("scalars", scalars)] {
         if table.n_columns() > 0 {
             lines.push(format!("{what}: {}", table.names.join(", ")));

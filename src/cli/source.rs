@@ -111,6 +111,20 @@ fn by_state(file: &Path, source: &dyn SnapshotSource) -> bool {
     rows.is_some_and(|rows| rows.len() == names.len() && rows.into_iter().all(|row| row.is_some() && seen.insert(row)))
 }
 
+/// [`table_of`] for commands that need no table: one beside a single file that does not know its sample belongs to others.
+pub fn table_if_any(
+    samples: &Path,
+    file: Option<&Path>,
+    inside: Option<&Table>,
+    source: &dyn SnapshotSource,
+    what: &str,
+) -> Result<Table> {
+    match table_of(file, inside, source, what) {
+        Err(e) if ["K005", "K007"].contains(&e.code()) && !samples.is_dir() => Ok(inside.cloned().unwrap_or_default()),
+        table => table,
+    }
+}
+
 /// The table beside the samples, one row per sample; joined by the column `sample` where there is one.
 pub fn table_of(file: Option<&Path>, inside: Option<&Table>, source: &dyn SnapshotSource, what: &str) -> Result<Table> {
     let Some(file) = file else { return Ok(inside.cloned().unwrap_or_default()) };

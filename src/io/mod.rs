@@ -14,6 +14,7 @@ pub mod mesh_samples;
 pub mod model_file;
 pub mod model_reader;
 pub mod model_writer;
+mod npz;
 pub mod numpy;
 pub mod open_mesh;
 pub mod openfoam;

@@ -3,6 +3,7 @@
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::hyperslab::not_finite;
+use crate::io::npz::check_sizes;
 use crate::io::{SampleState, SnapshotSource, check_range};
 use crate::mesh::Mesh;
 use faer::Mat;
@@ -47,9 +48,9 @@ struct Npy {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Element {
+pub(super) struct Element {
     kind: u8,
-    size: usize,
+    pub size: usize,
     big_endian: bool,
 }
 
@@ -191,7 +192,7 @@ impl Npy {
 }
 
 impl Element {
-    fn parse(descr: &str) -> Option<Element> {
+    pub fn parse(descr: &str) -> Option<Element> {
         let (order, kind) = descr.split_at_checked(1)?;
         let (kind, size) = kind.split_at_checked(1)?;
         let kind = *kind.as_bytes().first()?;
@@ -258,12 +259,12 @@ fn open_npy(path: PathBuf, file: File, length: u64) -> Result<NumpyFile> {
     Ok(NumpyFile { path, n_samples, fields, arrays, parameters: None, scalars: None, time: None })
 }
 
-fn quoted<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+pub(super) fn quoted<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(key)?;
     rest.trim_start().strip_prefix('\'')?.split('\'').next()
 }
 
-fn shape(text: &str) -> Option<Vec<usize>> {
+pub(super) fn shape(text: &str) -> Option<Vec<usize>> {
     let (_, rest) = text.split_once("'shape':")?;
     let inner = rest.trim_start().strip_prefix('(')?.split(')').next()?;
     inner.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| s.parse().ok()).collect()
@@ -284,6 +285,7 @@ fn field_info(path: &Path, name: String, shape: &[usize]) -> Result<FieldInfo> {
 }
 
 fn open_npz(path: PathBuf, file: File) -> Result<NumpyFile> {
+    check_sizes(&path)?;
     let mut zip = NpzReader::new(file).map_err(|e| truncated(&path, e.to_string()))?;
     let names = zip.names().map_err(|e| not_read(&path, "", e))?;
     let (mut parameters, mut scalars, mut time, mut found) = (None, None, None, Vec::new());
@@ -327,7 +329,7 @@ fn open_npz(path: PathBuf, file: File) -> Result<NumpyFile> {
 fn table(path: &Path, name: &str, prefix: &str, array: ArrayD<f64>) -> Result<Table> {
     let n_columns = match array.shape() {
         [_] => 1,
-        [_, n] if *n > 0 => *n,
+        [m, n] if *m > 0 && *n > 0 => *n,
         shape => {
             let mend = "write one row per sample";
             let found = format!("shape {shape:?}");

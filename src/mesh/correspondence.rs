@@ -1,7 +1,7 @@
 //! Whether two meshes are one: equal, renumbered, moved, or different.
 //!
-//! Coordinates count as equal where they differ by no more than the round-off of single precision, so that files of different
-//! precision agree.
+//! Coordinates count as equal where they differ by no more than the round-off of the coarser of the two, so that files of
+//! different precision agree.
 
 use super::mesh::{CellType, Mesh};
 use rayon::prelude::*;
@@ -58,10 +58,13 @@ pub fn correspondence(first: &Mesh, other: &Mesh) -> Correspondence {
     }
 }
 
-/// Four times the round-off of single precision in the largest coordinate.
+/// Four times the round-off in the largest coordinate: that of single precision where all coordinates are such numbers, else
+/// that of a few operations in double precision. Points far from the origin would otherwise seem not to move.
 fn tolerance(mesh: &Mesh) -> f64 {
     let largest = mesh.points.par_iter().map(|x| x.abs()).reduce(|| 0.0, f64::max);
-    4.0 * f64::from(f32::EPSILON) * 0.5 * largest
+    let single = mesh.points.par_iter().all(|x| f64::from(*x as f32) == *x);
+    let round_off = if single { 0.5 * f64::from(f32::EPSILON) } else { 32.0 * f64::EPSILON };
+    4.0 * round_off * largest
 }
 
 /// For each point of `first` the one of `other` at its place. Boxes twice as wide as the tolerance: a partner lies in one of the

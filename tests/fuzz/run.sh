@@ -30,12 +30,12 @@ model) printf '\000\000\001' >"$corpus/seed" ;;
 *) seed ../samples ../data -name "*.$target" ;;
 esac
 
-RUSTC_BOOTSTRAP=1 cargo fuzz build --fuzz-dir . --sanitizer none "$target"
+RUSTC_BOOTSTRAP=1 cargo fuzz build --fuzz-dir . --target-dir ../../target/fuzz --sanitizer none "$target"
 
 # In memory where there is one.
 home=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo "${TMPDIR:-/tmp}")/kolmo-fuzz.XXXXXX")
 trap 'rm -rf "$home"' EXIT INT TERM
-cp "target/$(rustc -vV | sed -n 's/^host: //p')/release/$target" "$home"
+cp "../../target/fuzz/$(rustc -vV | sed -n 's/^host: //p')/release/$target" "$home"
 program=$home/$target
 # Goes on after a finding; each is a file in artifacts/. The length: see README.md.
 TMPDIR=$home "$program" "$corpus" -artifact_prefix="$found/" -fork=1 -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1 \

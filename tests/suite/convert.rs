@@ -234,6 +234,11 @@ fn tables_are_joined_by_name() {
     same_answers(folder, "plain.h5", "named.h5");
     let run = kolmo(folder, &["predict", "named.h5", "--at", AT, "-o", "many/"]).success();
     assert!(folder.join("many/scalars.csv").is_file(), "{run:#?}");
+    // One file among tables that do not know it: those are not its own.
+    std::fs::copy(folder.join("results/sample_03.vtu"), folder.join("lone.vtu")).unwrap();
+    let run = kolmo(folder, &["info", "lone.vtu"]).success();
+    assert!(run.stdout.contains("parameters: mach, gamma"), "{run:#?}");
+    kolmo(folder, &["convert", "lone.vtu", "lone.h5"]).success();
     // A sample without a row.
     let short: String = (0..12).filter(|s| *s != 7).map(row).collect();
     write_text(folder, "parameters.csv", &format!("sample,alloy,mach,gamma\n{short}"));

@@ -39,6 +39,9 @@ fn equal_meshes_in_other_precision_are_the_same() {
     assert_ne!(single, mesh);
     assert_eq!(correspondence(&mesh, &single), Correspondence::Same);
     let moved = Mesh { points: mesh.points.iter().map(|x| x * (1.0 + 1e-5)).collect(), ..mesh.clone() };
+    // Far from the origin, as in coordinates of a map, a move is a move.
+    let far = |shift: f64| Mesh { points: mesh.points.iter().map(|x| x + shift).collect(), ..mesh.clone() };
+    assert_eq!(correspondence(&far(5e6 + 0.1), &far(5e6 + 0.1001)), Correspondence::Moved);
     assert_eq!(correspondence(&mesh, &moved), Correspondence::Moved);
 }
 

@@ -4,10 +4,10 @@
 use crate::cgns_writer::{Data, base, node, section, solution, square, table, written};
 use hdf5::types::FixedAscii;
 use hdf5::{Group, LinkType};
+use kolmo::Result;
 use kolmo::io::csv::read_table;
 use kolmo::io::numpy::NumpyFile;
 use kolmo::io::{SnapshotSource, open_mesh};
-use kolmo::{Error, Result};
 use ndarray::{Array2, Array3};
 use ndarray_npy::{NpzWriter, write_npy};
 use proptest::prelude::*;
@@ -58,14 +58,11 @@ pub fn read_all(path: &Path) -> Result<()> {
     results.into_iter().collect()
 }
 
-fn refused_by_the_input(result: std::result::Result<(), Error>) -> std::result::Result<(), TestCaseError> {
-    match result {
-        Err(e) => {
-            prop_assert_eq!(e.exit_code(), 2, "{}", e);
-            Ok(())
-        }
-        Ok(()) => Ok(()),
+fn refused_by_the_input(result: Result<()>) -> std::result::Result<(), TestCaseError> {
+    if let Err(e) = result {
+        prop_assert_eq!(e.exit_code(), 2, "{}", e);
     }
+    Ok(())
 }
 
 fn copied(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
@@ -170,7 +167,8 @@ fn number() -> impl Strategy<Value = i64> {
     prop_oneof![-2..30i64, any::<i64>(), any::<i32>().prop_map(i64::from), Just(i64::MAX), Just(i64::MIN)]
 }
 
-fn read_numpy(path: &Path) -> Result<()> {
+/// All values of a NumPy file.
+pub fn read_numpy(path: &Path) -> Result<()> {
     let file = NumpyFile::open(path)?;
     for field in file.fields() {
         for sample in 0..file.n_samples().min(4) {

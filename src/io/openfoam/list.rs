@@ -8,6 +8,8 @@ use crate::io::openfoam::file::{FoamFile, Header};
 
 /// What lists of unknown length of a packed file may take: this many bytes, and so many times the size of the file.
 const PACKED: (usize, usize) = (64 << 20, 128);
+/// Equal numbers that are believed where nothing else tells how many there are.
+const EQUAL: usize = 1 << 20;
 /// The label -1, which old versions write where there is no neighbour.
 pub(crate) const NO_LABEL: u32 = u32::MAX;
 
@@ -179,9 +181,7 @@ impl FoamFile {
                 self.check_length::<T>(n, numbers, length, start)?;
                 // No bytes stand for the entries.
                 let exact = matches!(length, Length::Exactly(_));
-                if !exact && n.saturating_mul(numbers).saturating_mul(size_of::<T>()) > PACKED.0
-                    || length == Length::Any
-                {
+                if !exact && n.saturating_mul(numbers) > EQUAL || length == Length::Any {
                     return Err(self.equal_entries());
                 }
                 self.value(numbers, out)?;
