@@ -51,7 +51,6 @@ mod vtk_damaged;
 mod vtk_encoder;
 mod vtk_legacy;
 mod vtk_series;
-mod vtk_speed;
 mod vtk_xml;
 mod vtu;
 mod xdmf;
