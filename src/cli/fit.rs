@@ -132,20 +132,12 @@ fn snapshots_of(
         InnerProduct::Diagonal(w) => (even, InnerProduct::Diagonal(w[owned].to_vec())),
         product => (even, product),
     };
-    let held = layout.rows();
-    let first = held.first().copied().unwrap_or(0);
-    let range = first..held.last().map_or(first, |last| last + 1);
-    let local = samples.source.read(&info, rows, range.clone()).map(|all| match held.len() == range.len() {
-        true => all,
-        false => Mat::from_fn(held.len(), rows.len(), |i, j| all[(held[i] - first, j)]),
-    });
-    let local = agree(comm.as_ref(), local)?;
-    Ok(FieldSnapshots {
-        snapshots: Box::new(TallMatrix::new(layout, local)?),
-        inner_product: product,
-        rows: None,
-        info,
-    })
+    let folder = study.model_file().parent().map(Path::to_path_buf).unwrap_or_default();
+    let memory = study.memory()?;
+    let slabs = FieldSlabs::new(samples.source.clone(), info.clone(), rows.to_vec(), layout, memory, &folder)
+        .map_err(|e| e.in_file(&study.file));
+    let slabs = agree(comm.as_ref(), slabs)?;
+    Ok(FieldSnapshots { snapshots: Box::new(slabs), inner_product: product, rows: None, info })
 }
 
 /// Puts the rows of all ranks together on every rank. Collective.
