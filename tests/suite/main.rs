@@ -32,6 +32,7 @@ mod openfoam;
 mod openfoam_samples;
 mod outputs;
 mod outside;
+mod partition;
 mod pictures;
 mod pod;
 mod predictions;
