@@ -231,14 +231,12 @@ impl Fit {
         // Files may differ between the machines of a run: an error of one rank is the error of all.
         let (study, output, beside, samples, rows) = agree(comm.as_ref(), prepare())?;
         let (model, about) = fit(&study, &samples, &rows, global)?;
-        let written = || {
-            write(&output, &model, &about)?;
-            match &beside {
-                Some(file) => kolmo::io::atomic::write_bytes(file, format!("{WRITTEN}\n{}", study.text).as_bytes()),
-                None => Ok(()),
-            }
+        write(&output, &model, &about, comm.as_ref())?;
+        let beside = match beside.filter(|_| first) {
+            Some(file) => kolmo::io::atomic::write_bytes(&file, format!("{WRITTEN}\n{}", study.text).as_bytes()),
+            None => Ok(()),
         };
-        agree(comm.as_ref(), if first { written() } else { Ok(()) })?;
+        agree(comm.as_ref(), beside)?;
         let mut lines = Vec::new();
         let mut fields = serde_json::Map::new();
         for f in &model.fields {

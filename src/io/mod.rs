@@ -20,6 +20,7 @@ pub mod open_mesh;
 pub mod openfoam;
 pub mod pod_model;
 pub mod predictions;
+pub(crate) mod rank_order;
 pub mod sample_files;
 pub mod sample_writer;
 pub(crate) mod scanner;

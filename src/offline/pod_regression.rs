@@ -195,6 +195,7 @@ fn reduce(
     let whole = |local: MatRef<'_, f64>| gather_rows(comm.as_ref(), &rows, local.subrows(own.start, own.len()), n_dofs);
     let as_column = |v: &[f64]| column(whole(Mat::from_fn(v.len(), 1, |i, _| v[i]).as_ref()).as_ref(), 0);
     let mut reduced = ReducedField {
+        part: None,
         basis: whole(basis.local()),
         mean: all.mean.as_deref().map(as_column),
         mean_coefficients: mean_all[..r].to_vec(),

@@ -26,6 +26,9 @@ pub struct PodRegression {
 #[derive(Debug, Clone)]
 pub struct ReducedField {
     pub info: FieldInfo,
+    /// Degree of freedom of each row that is held, ascending; `None`: all of them, in order. Basis, mean and residual variance
+    /// have these rows, so do fields and deviations.
+    pub part: Option<Vec<usize>>,
     /// V [n_dofs, n_modes], orthonormal in the inner product of the study.
     pub basis: Mat<f64>,
     pub mean: Option<Vec<f64>>,
@@ -173,8 +176,13 @@ impl PodRegression {
     /// The same model with at most `n_modes` modes per field, without refitting.
     pub fn truncated(&self, n_modes: usize) -> PodRegression {
         let mut model = self.clone();
-        model.fields.iter_mut().for_each(|f| f.truncate(n_modes, self.n_snapshots));
+        model.truncate(n_modes);
         model
+    }
+
+    /// Keeps at most `n_modes` modes per field, without refitting.
+    pub fn truncate(&mut self, n_modes: usize) {
+        self.fields.iter_mut().for_each(|f| f.truncate(n_modes, self.n_snapshots));
     }
 
     /// Everything but the fields themselves at points [b, n_inputs]. Cost b n² per process.
