@@ -2,7 +2,7 @@
 
 use super::fit::{fit, study_for, study_of};
 use super::pictures::{self, Figure, Pictures, Tried, say};
-use super::predict::{inputs_from, load};
+use super::predict::{inputs_from, load, open};
 use super::report::{self, Validated};
 use super::scores::Collected;
 use super::source::Samples;
@@ -148,7 +148,7 @@ impl Validate {
             if let Some(m) = self.modes.filter(|m| *m >= 1) {
                 model = model.truncated(m as usize);
             }
-            let x = inputs_from(&samples.parameters, &model, &study.file)?;
+            let x = inputs_from(&samples.parameters, &model.inputs.names, &study.file)?;
             let mut part = Collected::new(about.seconds, study.scores.floor.clone());
             part.add(&model, &about, &samples, &test, x.as_ref())?;
             parts.push(part.json());
@@ -195,13 +195,15 @@ impl Validate {
 
     /// Scores of a model file on a data file, or on the held-out samples of a study.
     fn against(&self, data: &Path, pictures: Option<&mut Pictures>, global: &Global) -> Result<()> {
-        let (model, about) = load(&self.file, self.modes)?;
+        let file = open(&self.file, self.modes)?;
+        let model = load(&file, vec![None; file.fields().len()], self.modes)?;
+        let about = file.about;
         let by_study = data.extension().is_some_and(|e| e == "toml");
         let study = if by_study { Study::read(data)? } else { study_for(data, None)? };
         let samples = Samples::of(&study)?;
         let (train, held_out) = study.select(samples.source.n_samples())?;
         let rows = if by_study && !held_out.is_empty() { held_out } else { train };
-        let x = inputs_from(&samples.parameters, &model, data)?;
+        let x = inputs_from(&samples.parameters, &model.inputs.names, data)?;
         let d = x.ncols();
         let is_known = |i: usize| about.training.chunks(d.max(1)).any(|t| (0..d).all(|j| t[j] == x[(i, j)]));
         let known = rows.iter().filter(|i| is_known(**i)).count();

@@ -219,6 +219,7 @@ fn write_rows(target: &Path, file: &hdf5::File, field: &ReducedField) -> Result<
 pub struct PodModelFile {
     reader: ModelReader,
     path: PathBuf,
+    inputs: InputSpace,
     fields: Vec<FieldInfo>,
     /// What the file holds beside the model, with the whole mesh.
     pub about: Provenance,
@@ -245,10 +246,25 @@ impl PodModelFile {
         if method != "pod" {
             return Err(Error::input("K014", path, "attribute method", format!("`{method}`"), "`pod`", "update kolmo"));
         }
+        let names = reader.attr_strs("/inputs", "names")?;
+        let inputs = InputSpace { names, lower: reader.f64("/inputs/lower")?.1, upper: reader.f64("/inputs/upper")?.1 };
+        if inputs.lower.len() != inputs.names.len() || inputs.upper.len() != inputs.names.len() {
+            return Err(damaged(path, "/inputs"));
+        }
         let names = reader.attr_strs("/pod", "fields")?.into_iter();
         let fields = names.map(|name| read_info(&reader, path, name)).collect::<Result<_>>()?;
         let about = read_about(&reader, path)?;
-        Ok(PodModelFile { reader, path: path.into(), fields, about })
+        Ok(PodModelFile { reader, path: path.into(), inputs, fields, about })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The inputs of the model.
+    pub fn inputs(&self) -> &InputSpace {
+        &self.inputs
     }
 
     /// The fields, in the order of the model.
@@ -272,11 +288,6 @@ impl PodModelFile {
         if rows.len() != self.fields.len() {
             return Err(Error::argument("rows of the fields of a model", rows.len(), self.fields.len()));
         }
-        let names = r.attr_strs("/inputs", "names")?;
-        let inputs = InputSpace { names, lower: r.f64("/inputs/lower")?.1, upper: r.f64("/inputs/upper")?.1 };
-        if inputs.lower.len() != inputs.names.len() || inputs.upper.len() != inputs.names.len() {
-            return Err(damaged(path, "/inputs"));
-        }
         let fields = self.fields.iter().zip(rows).map(|(info, part)| read_field(r, path, info.clone(), part));
         let mut scalars = Vec::new();
         for (k, name) in r.attr_strs("/regression", "scalars")?.into_iter().enumerate() {
@@ -290,7 +301,7 @@ impl PodModelFile {
             });
         }
         Ok(PodRegression {
-            inputs,
+            inputs: self.inputs.clone(),
             fields: fields.collect::<Result<_>>()?,
             scalars,
             confidence: r.attr_f64("/", "confidence")?,
