@@ -3,8 +3,9 @@
 use super::mesh::{CellBlock, CellType, Mesh};
 use super::polyhedron;
 
-/// Steps of a coordinate along the longest side of a box: centres that differ by round-off are on one plane.
-const STEPS: f64 = 1e9;
+/// Steps of a coordinate along the longest side of a box: centres that differ by round-off are on one plane. A power of 2, of
+/// which the planes of a regular grid never lie half-way between two steps.
+const STEPS: f64 = (1 << 30) as f64;
 
 /// Some of the cells of a mesh, with their points.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,10 +53,10 @@ fn bisect(centres: &[f64], dim: usize, cells: &mut [usize], first: u32, n_pieces
         }
     }
     let mut axes: Vec<usize> = (0..dim.min(3)).collect();
-    // The first of equal sides.
-    axes.sort_by(|a, b| (upper[*b] - lower[*b]).total_cmp(&(upper[*a] - lower[*a])));
-    let scale = axes.first().map_or(0.0, |a| upper[*a] - lower[*a]);
+    let scale = axes.iter().map(|a| upper[*a] - lower[*a]).fold(0.0, f64::max);
     let step = if scale > 0.0 { STEPS / scale } else { 0.0 };
+    // The longest side first; the first one of sides that are equal but for round-off.
+    axes.sort_by_key(|a| -((upper[*a] - lower[*a]) * step / 1024.0).round() as i64);
     let key = |c: &usize| {
         let mut at = [0; 3];
         at.iter_mut().zip(&axes).for_each(|(at, a)| *at = ((centres[c * dim + a] - lower[*a]) * step).round() as i64);
