@@ -140,7 +140,12 @@ fn snapshots_of(
         false => Mat::from_fn(held.len(), rows.len(), |i, j| all[(held[i] - first, j)]),
     });
     let local = agree(comm.as_ref(), local)?;
-    Ok(FieldSnapshots { snapshots: TallMatrix::new(layout, local)?, inner_product: product, rows: None, info })
+    Ok(FieldSnapshots {
+        snapshots: Box::new(TallMatrix::new(layout, local)?),
+        inner_product: product,
+        rows: None,
+        info,
+    })
 }
 
 /// Refuses fewer samples than a fit needs.

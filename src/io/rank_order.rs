@@ -17,12 +17,10 @@ use std::path::{Path, PathBuf};
 /// Errors: those of the lowest rank that fails, on all ranks; those behind it write nothing.
 pub(crate) fn in_rank_order(comm: &dyn Communicator, write: impl FnOnce() -> Result<()>) -> Result<()> {
     let (rank, size) = (comm.rank(), comm.size());
-    let (mut write, mut done, mut well) = (Some(write), Ok(()), true);
-    for turn in 0..size {
-        if turn == rank && well {
-            done = write.take().map_or(Ok(()), |write| write());
-        }
-        well &= comm.all_gather(&[f64::from(u8::from(done.is_err()))]).iter().all(|failed| failed[0] == 0.0);
+    let well = rank == 0 || comm.receive(rank - 1).first() == Some(&1.0);
+    let done = if well { write() } else { Ok(()) };
+    if rank + 1 < size {
+        comm.send(&[f64::from(u8::from(well && done.is_ok()))], rank + 1);
     }
     agree(comm, done)
 }
@@ -43,11 +41,7 @@ pub(crate) fn flush(target: &Path, file: &Path) -> Result<()> {
 
 /// The path that rank 0 names, on every rank. Collective.
 pub(crate) fn path_of_first(comm: &dyn Communicator, path: Option<&Path>) -> PathBuf {
-    let named = path.filter(|_| comm.rank() == 0).map(|p| p.as_os_str().as_bytes()).unwrap_or_default();
-    let mut length = [named.len() as f64];
-    comm.broadcast(&mut length, 0);
-    let mut bytes: Vec<f64> = named.iter().copied().map(f64::from).collect();
-    bytes.resize(length[0] as usize, 0.0);
-    comm.broadcast(&mut bytes, 0);
+    let named = path.map(|p| p.as_os_str().as_bytes()).unwrap_or_default();
+    let bytes = comm.spread(named.iter().copied().map(f64::from).collect());
     PathBuf::from(OsString::from_vec(bytes.into_iter().map(|b| b as u8).collect()))
 }

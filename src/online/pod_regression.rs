@@ -26,8 +26,7 @@ pub struct PodRegression {
 #[derive(Debug, Clone)]
 pub struct ReducedField {
     pub info: FieldInfo,
-    /// Degree of freedom of each row that is held, ascending; `None`: all of them, in order. Basis, mean and residual variance
-    /// have these rows, so do fields and deviations.
+    /// The dofs of the field that are held, ascending; all where `None`. Everything per dof is of the held ones.
     pub part: Option<Vec<usize>>,
     /// V [n_dofs, n_modes], orthonormal in the inner product of the study.
     pub basis: Mat<f64>,
