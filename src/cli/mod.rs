@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 pub mod check;
+pub mod compare;
 pub mod convert;
 pub mod demo;
 pub mod doctor;
@@ -13,6 +14,7 @@ pub mod pictures;
 pub mod predict;
 pub mod predict_ranks;
 pub mod preflight;
+pub mod rank_rows;
 pub mod report;
 pub mod scores;
 pub mod source;
@@ -147,7 +149,7 @@ fn dispatch(mut cli: Cli) -> Result<()> {
     // Only the first call counts, and this is it.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     // What is not shared out over ranks is done by the first.
-    let shared_out = matches!(cli.verb, Verb::Fit(_) | Verb::Predict(_));
+    let shared_out = matches!(cli.verb, Verb::Fit(_) | Verb::Predict(_) | Verb::Validate(_));
     if shared_out {
         cli.global.comm = Some(comm.clone());
     }
