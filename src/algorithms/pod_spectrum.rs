@@ -10,6 +10,7 @@ use crate::linalg::slab_products::{gram, tsqr};
 use crate::linalg::slabs::{Prepared, Slabs, Watched};
 use crate::linalg::tall::TallMatrix;
 use faer::{Mat, MatRef};
+use std::ops::Range;
 
 /// Below this, relative to sigma_1, the Gram way is not trusted: half the digits that sqrt(eps) would leave.
 const GRAM_FLOOR: f64 = 1e-6;
@@ -47,6 +48,15 @@ impl Spectrum {
     /// sqrt(sum of discarded sigma² / sum of all sigma²) of the leading modes.
     pub fn projection_error_of(&self, n_modes: usize) -> f64 {
         projection_error(&self.sigma, self.total, n_modes)
+    }
+
+    /// Rows of modes `range`, from the same rows of the (centred) snapshots [n_rows, n_snapshots]. No modes where the left
+    /// vectors are not combinations of the snapshots. Orthonormal as far as sqrt(eps) sigma_1 / sigma allows.
+    pub fn modes_beyond(&self, snapshots: MatRef<'_, f64>, range: Range<usize>) -> Mat<f64> {
+        match &self.left {
+            Left::Combination(t) => dense::mul(snapshots, t.subcols(range.start, range.len())),
+            Left::Vectors(_) => Mat::zeros(snapshots.nrows(), 0),
+        }
     }
 
     /// S Zᵀ of the leading modes [n_modes, n_snapshots].

@@ -196,7 +196,7 @@ fn reduce(
         residual_variance: found.residual_variance,
         residual_square: square(&found.missed) / n as f64,
         projection_error: spectrum.projection_error_of(r),
-        singular_values: spectrum.sigma,
+        singular_values: spectrum.sigma.clone(),
         truncation: options.pod.truncation,
         groups,
         interval_factor: normal_quantile(options.confidence),
@@ -208,8 +208,13 @@ fn reduce(
     }
 
     step(2, "calibration of");
-    let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, n_dofs.div_ceil(stride));
-    let (basis, snapshots) = (gathered(found.kept_modes.as_ref().subcols(0, n_wide)), gathered(found.kept.as_ref()));
+    let places_in_all = n_dofs.div_ceil(stride);
+    let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, places_in_all);
+    let snapshots = gathered(found.kept.as_ref());
+    let leading = gathered(Mat::from_fn(chosen.len(), r, |i, k| reduced.basis[(chosen[i], k)]).as_ref());
+    // On every rank from the same numbers in the same order: the same bits on any number of ranks.
+    let beyond = spectrum.modes_beyond(snapshots.as_ref(), r..n_wide);
+    let basis = Mat::from_fn(places_in_all, n_wide, |i, k| if k < r { leading[(i, k)] } else { beyond[(i, k - r)] });
     let held_out = cross_validate(
         &Coordinates {
             x,
