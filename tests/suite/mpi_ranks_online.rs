@@ -58,7 +58,7 @@ fn mpi_ranks_predict_on_pieces_of_the_mesh() {
     kolmo(folder, &["predict", "model.h5", "--at", "mach=1.7,gamma=0.3", "-o", "serial.vtu"]).success();
     kolmo(folder, &["predict", "model.h5", "--parameters", "p.csv", "-o", "whole/"]).success();
     let sorted = |source: &str| {
-        let file = kolmo::io::open_mesh(folder.join(source)).unwrap();
+        let file = kolmo::io::open_mesh(&folder.join(source)).unwrap();
         let mesh = file.mesh(0).unwrap();
         let mut entries = Vec::new();
         for array in file.arrays(0).unwrap() {
@@ -172,7 +172,8 @@ fn mpi_ranks_refuse_together() {
             assert_eq!(listing(folder), before, "{n_ranks} ranks, {args:?}");
         }
         // A place that cannot be written to: found by the first rank only.
-        let run = ranks(folder, n_ranks, &["predict", "model.h5", "--at", "mach=1.5,gamma=0.2", "-o", "in_the_way/a.pvd"]);
+        let run =
+            ranks(folder, n_ranks, &["predict", "model.h5", "--at", "mach=1.5,gamma=0.2", "-o", "in_the_way/a.pvd"]);
         assert!(run.code == Some(1) && run.line("error[").starts_with("error[K103]"), "{run:#?}");
     }
 }

@@ -296,12 +296,11 @@ fn predictions_of_ranks_are_the_serial_file() {
     for size in [1, 2, 3] {
         let path = folder.path().join("ranks.h5");
         run_on_threads(size, |comm| {
-            let rows: Vec<_> = infos
-                .iter()
-                .map(|f| Layout::even(f.n_entities, f.n_components, comm.clone()).local_range())
-                .collect();
+            let rows: Vec<_> =
+                infos.iter().map(|f| Layout::even(f.n_entities, f.n_components, comm.clone()).local_range()).collect();
             let mesh = (comm.rank() == 0).then_some(&mesh);
-            let create = || RankPredictions::create(comm.clone(), &path, mesh, &table, infos.clone(), rows.clone(), &names);
+            let create =
+                || RankPredictions::create(comm.clone(), &path, mesh, &table, infos.clone(), rows.clone(), &names);
             // One that is given up leaves nothing; so does one that lacks samples.
             drop(create().unwrap());
             assert_eq!(create().unwrap().finish().unwrap_err().code(), "K100");
@@ -334,7 +333,10 @@ fn rows_reach_those_that_want_them() {
             let found = exchange_rows(comm.as_ref(), &held, local.as_ref(), &wanted);
             for (i, row) in wanted.iter().enumerate() {
                 let nobody = *row > 4 * size;
-                assert!((0..2).all(|j| found[(i, j)] == value(*row, j) || nobody && found[(i, j)].is_nan()), "row {row}");
+                assert!(
+                    (0..2).all(|j| found[(i, j)] == value(*row, j) || nobody && found[(i, j)].is_nan()),
+                    "row {row}"
+                );
             }
         });
     }
