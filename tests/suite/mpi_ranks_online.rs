@@ -156,8 +156,8 @@ fn mpi_ranks_refuse_together() {
     write_text(folder, "in_the_way", "");
     let before = listing(folder);
     let cases: [(&[&str], &str); 7] = [
-        (&["predict", "model.h5", "--at", "mach=1.5", "-o", "out.pvtu"], "K007"),
-        (&["predict", "model.h5", "--parameters", "lost.csv", "-o", "out.h5"], "K007"),
+        (&["predict", "model.h5", "--at", "mach=1.5", "-o", "out.pvtu"], "K006"),
+        (&["predict", "model.h5", "--parameters", "lost.csv", "-o", "out.h5"], "K006"),
         (&["predict", "model.h5", "--parameters", "p.csv", "-o", "out.pvtu"], "K009"),
         (&["predict", "gone.h5", "--parameters", "p.csv", "-o", "out/"], "K001"),
         (&["validate", "model.h5", "--data", "spoilt.h5"], "K004"),
