@@ -3,7 +3,6 @@
 use super::source::{Samples, inner_product, tables_beside};
 use super::{Global, spare, spare_files};
 use clap::Args;
-use faer::MatRef;
 use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
 use kolmo::algorithms::kernel::Kernel;
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation};
@@ -17,7 +16,7 @@ use kolmo::io::pod_model::{Provenance, write};
 use kolmo::io::sample_files::{contents, is_pattern};
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
-use kolmo::linalg::tall::{Layout, gather_rows};
+use kolmo::linalg::tall::Layout;
 use kolmo::mesh::Mesh;
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
 use kolmo::online::PodRegression;
@@ -142,18 +141,6 @@ fn snapshots_of(
     Ok(FieldSnapshots { snapshots: Box::new(slabs), inner_product: product, rows: None, info })
 }
 
-/// Puts the rows of all ranks together on every rank. Collective.
-fn gather(model: &mut PodRegression, comm: &dyn Communicator) {
-    for field in &mut model.fields {
-        let Some(rows) = field.part.take() else { continue };
-        let whole = |local: MatRef<'_, f64>| gather_rows(comm, &rows, local, field.info.n_dofs());
-        let column = |v: &[f64]| whole(MatRef::from_column_major_slice(v, v.len(), 1)).col_as_slice(0).to_vec();
-        let (basis, mean) = (whole(field.basis.as_ref()), field.mean.as_deref().map(column));
-        field.residual_variance = column(&field.residual_variance);
-        (field.basis, field.mean) = (basis, mean);
-    }
-}
-
 /// Refuses fewer samples than a fit needs.
 pub fn enough(study: &Study, rows: &[usize]) -> Result<()> {
     if rows.len() >= 3 {
@@ -187,8 +174,7 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
     let options = Options { progress: global.steps("fit"), ..options_of(study) };
-    let mut model = pod_regression(&inputs, fields, &scalars, &options).map_err(|e| of_file(e, study, samples))?;
-    gather(&mut model, comm.as_ref());
+    let model = pod_regression(&inputs, fields, &scalars, &options).map_err(|e| of_file(e, study, samples))?;
     let about = Provenance {
         study: study.text.clone(),
         study_name: study.name.clone(),
@@ -242,14 +228,12 @@ impl Fit {
         // Files may differ between the machines of a run: an error of one rank is the error of all.
         let (study, output, beside, samples, rows) = agree(comm.as_ref(), prepare())?;
         let (model, about) = fit(&study, &samples, &rows, global)?;
-        let written = || {
-            write(&output, &model, &about)?;
-            match &beside {
-                Some(file) => kolmo::io::atomic::write_bytes(file, format!("{WRITTEN}\n{}", study.text).as_bytes()),
-                None => Ok(()),
-            }
+        write(&output, &model, &about, comm.as_ref())?;
+        let beside = match beside.filter(|_| first) {
+            Some(file) => kolmo::io::atomic::write_bytes(&file, format!("{WRITTEN}\n{}", study.text).as_bytes()),
+            None => Ok(()),
         };
-        agree(comm.as_ref(), if first { written() } else { Ok(()) })?;
+        agree(comm.as_ref(), beside)?;
         let mut lines = Vec::new();
         let mut fields = serde_json::Map::new();
         for f in &model.fields {

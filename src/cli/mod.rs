@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 pub mod check;
+pub mod compare;
 pub mod convert;
 pub mod demo;
 pub mod doctor;
@@ -11,7 +12,9 @@ pub mod info;
 pub mod info_report;
 pub mod pictures;
 pub mod predict;
+pub mod predict_ranks;
 pub mod preflight;
+pub mod rank_rows;
 pub mod report;
 pub mod scores;
 pub mod source;
@@ -146,7 +149,7 @@ fn dispatch(mut cli: Cli) -> Result<()> {
     // Only the first call counts, and this is it.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     // What is not shared out over ranks is done by the first.
-    let shared_out = matches!(cli.verb, Verb::Fit(_));
+    let shared_out = matches!(cli.verb, Verb::Fit(_) | Verb::Predict(_) | Verb::Validate(_));
     if shared_out {
         cli.global.comm = Some(comm.clone());
     }
@@ -312,6 +315,7 @@ impl Global {
         let text = format!("{value:#}");
         match &self.json {
             None => Ok(false),
+            Some(Some(_)) if launched_rank() > 0 => Ok(false),
             Some(None) => {
                 print(&text);
                 Ok(true)

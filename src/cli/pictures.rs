@@ -1,10 +1,12 @@
 //! What `kolmo validate` draws, for `--plots` and `--html`.
 
 use super::predict::expand_field;
+use super::rank_rows::RankRows;
 use super::scores::Collected;
 use super::source::Samples;
 use super::{Global, print};
 use faer::{Mat, MatRef};
+use kolmo::comm::{Communicator, agree};
 use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::Provenance;
 use kolmo::online::PodRegression;
@@ -170,70 +172,98 @@ pub struct Tried<'a> {
     pub rows: &'a [usize],
     /// Inputs of all samples.
     pub x: MatRef<'a, f64>,
+    /// The rows of each field that this rank, and the model here, holds.
+    pub held: &'a [RankRows],
 }
 
 /// Pictures of the worst and the median sample of each field, which are read and predicted again, and what has no picture.
-pub fn of_samples(scores: &Collected, tried: &[Tried<'_>], samples: &Samples) -> Result<(Vec<Figure>, Vec<String>)> {
+///
+/// Collective; rank 0 draws: it gets the field of one sample after the other from those that hold it, and no more than that.
+pub fn of_samples(
+    scores: &Collected,
+    tried: &[Tried<'_>],
+    samples: &Samples,
+    comm: &dyn Communicator,
+) -> Result<(Vec<Figure>, Vec<String>)> {
     let (mut figures, mut notes) = (Vec::new(), Vec::new());
     for f in &scores.fields {
         let name = &f.name;
         let Some((median, worst)) = f.median_and_worst() else { continue };
         for (kind, place) in [("worst", worst), ("median", median)] {
             let row = scores.samples[place];
-            let Some(Tried { model, about, x, .. }) = tried.iter().find(|t| t.rows.contains(&row)) else { continue };
+            let Some(Tried { model, about, x, held, .. }) = tried.iter().find(|t| t.rows.contains(&row)) else {
+                continue;
+            };
             let Some(k) = model.fields.iter().position(|field| &field.info.name == name) else { continue };
             let field = &model.fields[k];
             if let Some(reason) = obstacle(about.mesh.as_ref(), &field.info) {
                 notes.push(format!("no picture of {name}: {reason}"));
                 break;
             }
-            let own = if samples.source.points_move() { samples.source.mesh_of(row)? } else { None };
-            let Some(mesh) = own.as_ref().or(about.mesh.as_ref()) else { continue };
             let point = Mat::from_fn(1, x.ncols(), |_, j| x[(row, j)]);
-            let predicted = expand_field(model, &model.predict(point.as_ref())?, k, 0..1)?;
-            let truth = samples.source.read(&field.info, &[row], 0..field.info.n_dofs())?;
-            let relative = f.relative[place];
-            let error = match relative.is_finite() {
-                true => format!("relative error {relative:.2e}"),
-                false => format!("error {:.1e}, solution of norm 0", f.absolute[place]),
+            let predicted = model.predict(point.as_ref()).and_then(|p| expand_field(model, &p, k, 0..1));
+            let predicted = agree(comm, predicted)?;
+            let [values, std, interval] =
+                [&predicted.values, &predicted.std, &predicted.interval].map(|m| on_first(m.as_ref(), &held[k], comm));
+            let draw = || {
+                let own = if samples.source.points_move() { samples.source.mesh_of(row)? } else { None };
+                let Some(mesh) = own.as_ref().or(about.mesh.as_ref()) else { return Ok(None) };
+                let truth = samples.source.read(&field.info, &[row], 0..field.info.n_dofs())?;
+                let relative = f.relative[place];
+                let error = match relative.is_finite() {
+                    true => format!("relative error {relative:.2e}"),
+                    false => format!("error {:.1e}, solution of norm 0", f.absolute[place]),
+                };
+                let n = scores.samples.len();
+                let title = format!("{name}, sample {row}, {kind} of {n}: {error}");
+                let parameters: Vec<(String, f64)> =
+                    samples.parameters.names.iter().cloned().zip(samples.parameters.row(row).iter().copied()).collect();
+                let truth: Vec<f64> = truth.col(0).iter().copied().collect();
+                let drawing = sample_picture(
+                    mesh,
+                    &Sample {
+                        title: &title,
+                        parameters: &parameters,
+                        field: &field.info,
+                        truth: &truth,
+                        prediction: &values,
+                        std: &std,
+                        interval: &interval,
+                        confidence: model.confidence,
+                    },
+                )?;
+                let mut facts: Vec<(String, String)> =
+                    parameters.into_iter().map(|(name, value)| (name, parameter_text(value))).collect();
+                let largest = truth.iter().zip(&values).map(|(t, p)| (t - p).abs()).fold(0.0, f64::max);
+                facts.push(("largest difference of an entry".into(), number(largest)));
+                let best = match f.projection[place] {
+                    best if best.is_finite() => number(best),
+                    _ => "none: a solution of norm 0".to_string(),
+                };
+                facts.push(("error of the best approximation in the basis".into(), best));
+                facts.push(("indicator of the sample".into(), number(scores.indicator[place])));
+                let caption = match mesh.top_dimension() {
+                    Some(1) => "Below, the difference, with the interval around 0.",
+                    _ => "Truth and prediction share one scale of colours.",
+                };
+                let caption = caption.to_string();
+                let name = format!("{name}_{kind}");
+                Ok(Some(Figure { name, place: Place::Sample, drawing, caption, facts }))
             };
-            let n = scores.samples.len();
-            let title = format!("{name}, sample {row}, {kind} of {n}: {error}");
-            let parameters: Vec<(String, f64)> =
-                samples.parameters.names.iter().cloned().zip(samples.parameters.row(row).iter().copied()).collect();
-            let column = |m: MatRef<'_, f64>| m.col(0).iter().copied().collect::<Vec<f64>>();
-            let (truth, values) = (column(truth.as_ref()), column(predicted.values.as_ref()));
-            let drawing = sample_picture(
-                mesh,
-                &Sample {
-                    title: &title,
-                    parameters: &parameters,
-                    field: &field.info,
-                    truth: &truth,
-                    prediction: &values,
-                    std: &column(predicted.std.as_ref()),
-                    interval: &column(predicted.interval.as_ref()),
-                    confidence: model.confidence,
-                },
-            )?;
-            let mut facts: Vec<(String, String)> =
-                parameters.into_iter().map(|(name, value)| (name, parameter_text(value))).collect();
-            let largest = truth.iter().zip(&values).map(|(t, p)| (t - p).abs()).fold(0.0, f64::max);
-            facts.push(("largest difference of an entry".into(), number(largest)));
-            let best = match f.projection[place] {
-                best if best.is_finite() => number(best),
-                _ => "none: a solution of norm 0".to_string(),
-            };
-            facts.push(("error of the best approximation in the basis".into(), best));
-            facts.push(("indicator of the sample".into(), number(scores.indicator[place])));
-            let caption = match mesh.top_dimension() {
-                Some(1) => "Below, the difference, with the interval around 0.",
-                _ => "Truth and prediction share one scale of colours.",
-            };
-            let caption = caption.to_string();
-            let name = format!("{name}_{kind}");
-            figures.push(Figure { name, place: Place::Sample, drawing, caption, facts });
+            figures.extend(agree(comm, if comm.rank() == 0 { draw() } else { Ok(None) })?);
         }
     }
     Ok((figures, notes))
+}
+
+/// The own rows of all ranks, in order, on rank 0; nothing elsewhere. Collective.
+fn on_first(local: MatRef<'_, f64>, held: &RankRows, comm: &dyn Communicator) -> Vec<f64> {
+    let own = held.layout.owned();
+    let mut values: Vec<f64> = local.col(0).subrows(own.start, own.len()).iter().copied().collect();
+    if comm.rank() > 0 {
+        comm.send(&values, 0);
+        return Vec::new();
+    }
+    (1..comm.size()).for_each(|rank| values.extend(comm.receive(rank)));
+    values
 }

@@ -1,13 +1,15 @@
 //! `kolmo predict`.
 
+use super::predict_ranks::{on_pieces, stacked_on_ranks};
 use super::{Global, spare, spare_files};
 use clap::Args;
 use faer::{Mat, MatRef};
+use kolmo::comm::{Communicator, SingleComm, agree};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::csv::read_table;
 use kolmo::io::mesh_file::{MeshArray, Number};
-use kolmo::io::pod_model::{Provenance, read};
+use kolmo::io::pod_model::{PodModelFile, Provenance};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
 use kolmo::io::sample_writer::{SampleWriter, sample_outputs};
 use kolmo::linalg::dense;
@@ -17,6 +19,7 @@ use kolmo::online::{PodRegression, Prediction};
 use serde_json::json;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Points that are expanded to fields at a time.
 pub const BATCH: usize = 64;
@@ -30,7 +33,8 @@ pub struct Predict {
     /// One point: name=value,name=value
     #[arg(long)]
     at: Option<String>,
-    /// Stacked HDF5 (.h5); .vtu for one point; .pvd or .xdmf for a series; or a folder (with / at the end) for a .vtu per point
+    /// Stacked HDF5 (.h5); .vtu or .pvtu for one point; .pvd or .xdmf for a series; or a folder (with / at the end) for a .vtu per
+    /// point. On several ranks .pvtu, .pvd and folders hold a piece per rank
     #[arg(short, long)]
     output: PathBuf,
     /// Use the leading modes only
@@ -38,13 +42,13 @@ pub struct Predict {
     modes: Option<i64>,
 }
 
-/// Reads a model and truncates it to `--modes`.
-pub fn load(file: &Path, modes: Option<i64>) -> Result<(PodRegression, Provenance)> {
-    let (model, about) = read(file)?;
-    let largest = model.fields.iter().map(|f| f.n_modes()).max().unwrap_or(0);
+/// Opens a model, where it has `--modes` modes.
+pub fn open(file: &Path, modes: Option<i64>) -> Result<PodModelFile> {
+    let model = PodModelFile::open(file)?;
+    let largest = model.n_modes()?.into_iter().max().unwrap_or(0);
     match modes {
-        None => Ok((model, about)),
-        Some(m) if m >= 1 && m as usize <= largest => Ok((model.truncated(m as usize), about)),
+        None => Ok(model),
+        Some(m) if m >= 1 && m as usize <= largest => Ok(model),
         Some(m) => Err(Error::input(
             "K009",
             file,
@@ -56,11 +60,20 @@ pub fn load(file: &Path, modes: Option<i64>) -> Result<(PodRegression, Provenanc
     }
 }
 
-/// The inputs of the model from a table of points.
-pub fn inputs_from(table: &Table, model: &PodRegression, file: &Path) -> Result<Mat<f64>> {
-    let columns = kolmo::io::csv::columns(file, table, &model.inputs.names)?;
+/// Rows of an open model (all where there is `None`), with its leading `--modes` modes.
+pub fn load(file: &PodModelFile, rows: Vec<Option<Vec<usize>>>, modes: Option<i64>) -> Result<PodRegression> {
+    let mut model = file.model(rows)?;
+    if let Some(m) = modes {
+        model.truncate(m.max(1) as usize);
+    }
+    Ok(model)
+}
+
+/// The inputs of a model by their names from a table of points.
+pub fn inputs_from(table: &Table, names: &[String], file: &Path) -> Result<Mat<f64>> {
+    let columns = kolmo::io::csv::columns(file, table, names)?;
     let x = Mat::from_fn(table.n_rows(), columns.len(), |i, j| table.row(i)[columns[j]]);
-    for (j, name) in model.inputs.names.iter().enumerate() {
+    for (j, name) in names.iter().enumerate() {
         if let Some(i) = x.col(j).iter().position(|v| !v.is_finite()) {
             return Err(Error::input(
                 "K004",
@@ -87,19 +100,32 @@ pub fn expand_field(model: &PodRegression, p: &Prediction, k: usize, points: Ran
     Ok(PredictedField { values, std, interval, indicator: p.indicators[k][points].to_vec() })
 }
 
-/// A batch of points with its fields.
-pub fn expand(model: &PodRegression, x: MatRef<'_, f64>) -> Result<PredictionBatch> {
-    let p = model.predict(x)?;
-    let fields: Result<Vec<PredictedField>> =
-        (0..model.fields.len()).map(|k| expand_field(model, &p, k, 0..x.nrows())).collect();
+/// The points `points` of a prediction with their fields.
+pub fn expand(model: &PodRegression, p: &Prediction, points: Range<usize>) -> Result<PredictionBatch> {
+    let fields = (0..model.fields.len()).map(|k| expand_field(model, p, k, points.clone()));
+    let k = model.scalars.len();
+    let of_points = |values: &[f64]| values[points.start * k..points.end * k].to_vec();
     Ok(PredictionBatch {
-        fields: fields?,
-        indicator: p.indicator(),
-        scalars: p.scalars,
-        scalars_std: p.scalars_std,
-        scalars_interval: p.scalars_interval,
-        flags: p.flags,
+        fields: fields.collect::<Result<_>>()?,
+        indicator: p.indicator()[points.clone()].to_vec(),
+        scalars: of_points(&p.scalars),
+        scalars_std: of_points(&p.scalars_std),
+        scalars_interval: of_points(&p.scalars_interval),
+        flags: p.flags[points].to_vec(),
     })
+}
+
+/// Everything but the fields at the points from `start` on, at most [`BATCH`].
+pub fn predict_batch(
+    model: &PodRegression,
+    about: &Provenance,
+    points: &Points,
+    x: MatRef<'_, f64>,
+    start: usize,
+) -> Result<Prediction> {
+    let mut p = model.predict(x.subrows(start, BATCH.min(x.nrows() - start)))?;
+    flag_constants(&mut p.flags, about, &points.table, start);
+    Ok(p)
 }
 
 /// Raises the flag of points at which an input that never varied in training has another value.
@@ -115,16 +141,35 @@ pub fn flag_constants(flags: &mut [u8], about: &Provenance, table: &Table, start
 
 /// What is told of predictions beside the file.
 #[derive(Default)]
-struct Told {
+pub struct Told {
     outside: usize,
     largest: f64,
 }
 
 impl Told {
-    fn add(&mut self, batch: &PredictionBatch) {
-        self.outside += batch.flags.iter().filter(|f| **f != 0).count();
-        self.largest = batch.indicator.iter().copied().fold(self.largest, f64::max);
+    /// Counts a batch of points in.
+    pub fn add(&mut self, p: &Prediction) {
+        self.outside += p.flags.iter().filter(|f| **f != 0).count();
+        self.largest = p.indicator().into_iter().fold(self.largest, f64::max);
     }
+}
+
+/// What a prediction is written as.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// Stacked HDF5.
+    Stacked,
+    /// A piece of the mesh per rank.
+    Pieces,
+    /// Whole meshes.
+    Meshes,
+}
+
+/// What is asked for: a model, the points, its inputs there.
+struct Asked {
+    file: PodModelFile,
+    points: Points,
+    x: Mat<f64>,
 }
 
 impl Predict {
@@ -173,55 +218,33 @@ impl Predict {
         Ok(Points { table: Table::new(names, values)?, names: None, file })
     }
 
-    /// Reads, evaluates, writes.
+    /// Reads, evaluates, writes. Files that ranks cannot write together (.vtu, .xdmf) are left to the first.
     pub fn run(&self, global: &Global) -> Result<()> {
-        let inputs: Vec<&Path> =
-            [Some(&self.model), self.parameters.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
-        spare(&self.output, &inputs)?;
-        // A folder that is missing is told before the work, not after it.
-        let stacked = self.is_stacked();
-        if stacked || self.output.extension().is_some() && !self.output.is_dir() {
-            drop(kolmo::io::atomic::temporary(&self.output)?);
+        let comm = global.comm();
+        let output = self.kind(comm.size());
+        if comm.size() > 1 && output == Output::Meshes {
+            let alone = || self.on(Arc::new(SingleComm), output, global);
+            return agree(comm.as_ref(), if comm.rank() == 0 { alone() } else { Ok(()) });
         }
-        global.check_json()?;
-        let (model, about) = load(&self.model, self.modes)?;
-        let points = self.points()?;
-        let Points { table, file, .. } = &points;
-        if self.at.is_some() {
-            let known: Vec<&str> =
-                model.inputs.names.iter().chain(about.dropped.iter().map(|(n, _)| n)).map(String::as_str).collect();
-            if let Some(name) = table.names.iter().find(|n| !known.contains(&n.as_str())) {
-                return Err(kolmo::data::study::unknown_name(file, name, "input", name, &known));
+        self.on(comm, output, global)
+    }
+
+    fn on(&self, comm: Arc<dyn Communicator>, output: Output, global: &Global) -> Result<()> {
+        let Asked { mut file, points, x } = agree(comm.as_ref(), self.prepare(output, comm.rank() == 0, global))?;
+        let (n, steps, all) = (x.nrows(), global.steps("predict"), vec![None; file.fields().len()]);
+        let told = match output {
+            Output::Pieces => on_pieces(&comm, file, &self.output, self.modes, &points, x.as_ref(), &steps)?,
+            Output::Stacked if comm.size() > 1 => {
+                stacked_on_ranks(&comm, file, &self.output, self.modes, &points, x.as_ref(), &steps)?
             }
-        }
-        let x = inputs_from(table, &model, file)?;
-        if let Some(reason) = about.dropped.iter().find_map(|(name, _)| table.reason(name)) {
-            return Err(reason.clone());
-        }
-        let n = x.nrows();
-        if n == 0 {
-            return Err(Error::input("K008", file, "", "no rows", "at least one point", "add a row"));
-        }
-        let told = if !stacked {
-            self.meshes(&model, &about, &points, x.as_ref(), &global.steps("predict"))?
-        } else {
-            let infos: Vec<FieldInfo> = model.fields.iter().map(|f| f.info.clone()).collect();
-            let scalars: Vec<String> = model.scalars.iter().map(|s| s.name.clone()).collect();
-            let mut writer = PredictionWriter::create(&self.output, about.mesh.as_ref(), table, &infos, n, &scalars)?;
-            let mut told = Told::default();
-            let steps = global.steps("predict");
-            for start in (0..n).step_by(BATCH) {
-                if n > BATCH {
-                    steps.tell("points", start, n);
-                }
-                let mut batch = expand(&model, x.subrows(start, BATCH.min(n - start)))?;
-                flag_constants(&mut batch.flags, &about, table, start);
-                told.add(&batch);
-                writer.append(&batch)?;
+            Output::Stacked => {
+                let model = load(&file, all, self.modes)?;
+                self.stacked(&model, &file.about, &points, x.as_ref(), &steps)?
             }
-            writer.finish()?;
-            steps.tell("done", n, n);
-            told
+            Output::Meshes => {
+                let mesh = file.about.mesh.take().ok_or_else(|| no_mesh(&self.output))?;
+                self.meshes(&load(&file, all, self.modes)?, &file.about, &mesh, &points, x.as_ref(), &steps)?
+            }
         };
         let largest = if n == 1 { "estimated relative error" } else { "largest estimated relative error" };
         global.result(
@@ -237,15 +260,51 @@ impl Predict {
         )
     }
 
-    /// Whether the output is stacked HDF5; files of mesh formats otherwise.
-    fn is_stacked(&self) -> bool {
-        let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let folder = self.output.is_dir() || self.output.as_os_str().as_encoded_bytes().ends_with(b"/");
-        !folder && matches!(ending.as_deref(), None | Some("h5" | "hdf5"))
+    /// All that can be known before the fields are read.
+    fn prepare(&self, output: Output, first: bool, global: &Global) -> Result<Asked> {
+        let inputs: Vec<&Path> =
+            [Some(&self.model), self.parameters.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+        spare(&self.output, &inputs)?;
+        // A folder that is missing is told before the work, not after it.
+        let file = output == Output::Stacked || self.output.extension().is_some() && !self.output.is_dir();
+        if first && file {
+            drop(kolmo::io::atomic::temporary(&self.output)?);
+        }
+        global.check_json()?;
+        let model = open(&self.model, self.modes)?;
+        let points = self.points()?;
+        let Points { table, file, .. } = &points;
+        if self.at.is_some() {
+            let dropped = model.about.dropped.iter().map(|(name, _)| name);
+            let known: Vec<&str> = model.inputs().names.iter().chain(dropped).map(String::as_str).collect();
+            if let Some(name) = table.names.iter().find(|n| !known.contains(&n.as_str())) {
+                return Err(kolmo::data::study::unknown_name(file, name, "input", name, &known));
+            }
+        }
+        let x = inputs_from(table, &model.inputs().names, file)?;
+        if let Some(reason) = model.about.dropped.iter().find_map(|(name, _)| table.reason(name)) {
+            return Err(reason.clone());
+        }
+        if x.nrows() == 0 {
+            return Err(Error::input("K008", file, "", "no rows", "at least one point", "add a row"));
+        }
+        Ok(Asked { file: model, points, x })
     }
 
-    /// Mesh files: one .vtu, a series, or a folder of .vtu with the tables.
-    fn meshes(
+    /// What the name of the output asks for; on several ranks folders and series hold pieces.
+    fn kind(&self, n_ranks: usize) -> Output {
+        let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let folder = self.output.is_dir() || self.output.as_os_str().as_encoded_bytes().ends_with(b"/");
+        match ending.as_deref() {
+            None | Some("h5" | "hdf5") if !folder => Output::Stacked,
+            Some("pvtu") if !folder => Output::Pieces,
+            Some("pvd") if n_ranks > 1 => Output::Pieces,
+            _ if folder && n_ranks > 1 => Output::Pieces,
+            _ => Output::Meshes,
+        }
+    }
+
+    fn stacked(
         &self,
         model: &PodRegression,
         about: &Provenance,
@@ -253,28 +312,57 @@ impl Predict {
         x: MatRef<'_, f64>,
         steps: &Progress,
     ) -> Result<Told> {
-        let Some(mesh) = &about.mesh else {
-            let found = "a model without a mesh";
-            let expected = "a model with a mesh for this kind of file";
-            return Err(Error::input("K009", &self.output, "-o", found, expected, "choose an .h5 file"));
-        };
         let n = x.nrows();
-        let names: Vec<String> = (0..n).map(|i| points.name(i, n)).collect();
-        let inputs = [self.model.clone(), points.file.clone()];
-        spare_files(&sample_outputs(&self.output, &names).map_err(|e| e.inside("-o"))?, &inputs)?;
-        let mut writer = SampleWriter::create(&self.output, &names).map_err(|e| e.inside("-o"))?;
-        let (mut told, mut scalars) = (Told::default(), Vec::new());
-        let time = points.table.position("time");
+        let infos: Vec<FieldInfo> = model.fields.iter().map(|f| f.info.clone()).collect();
+        let scalars: Vec<String> = model.scalars.iter().map(|s| s.name.clone()).collect();
+        let mesh = about.mesh.as_ref();
+        let mut writer = PredictionWriter::create(&self.output, mesh, &points.table, &infos, n, &scalars)?;
+        let mut told = Told::default();
         for start in (0..n).step_by(BATCH) {
             if n > BATCH {
                 steps.tell("points", start, n);
             }
-            let mut batch = expand(model, x.subrows(start, BATCH.min(n - start)))?;
-            flag_constants(&mut batch.flags, about, &points.table, start);
-            told.add(&batch);
+            let p = predict_batch(model, about, points, x, start)?;
+            told.add(&p);
+            writer.append(&expand(model, &p, 0..p.flags.len())?)?;
+        }
+        writer.finish()?;
+        steps.tell("done", n, n);
+        Ok(told)
+    }
+
+    /// Mesh files: one .vtu, a series, or a folder of .vtu with the tables.
+    fn meshes(
+        &self,
+        model: &PodRegression,
+        about: &Provenance,
+        mesh: &Mesh,
+        points: &Points,
+        x: MatRef<'_, f64>,
+        steps: &Progress,
+    ) -> Result<Told> {
+        let n = x.nrows();
+        let names = points.names(n);
+        spare_files(&sample_outputs(&self.output, &names).map_err(|e| e.inside("-o"))?, &points.inputs(&self.model))?;
+        let mut writer = SampleWriter::create(&self.output, &names).map_err(|e| e.inside("-o"))?;
+        let (mut told, mut scalars) = (Told::default(), Vec::new());
+        let moves: Vec<bool> = model.fields.iter().map(|f| is_points(&f.info, Some(mesh))).collect();
+        for start in (0..n).step_by(BATCH) {
+            if n > BATCH {
+                steps.tell("points", start, n);
+            }
+            let p = predict_batch(model, about, points, x, start)?;
+            told.add(&p);
+            let batch = expand(model, &p, 0..p.flags.len())?;
             for j in 0..batch.flags.len() {
-                let time = time.map(|t| points.table.row(start + j)[t]);
-                append(&mut writer, model, mesh, &batch, j, time)?;
+                let sample = Sample::of(model, &batch, j, &moves);
+                let moved = sample.moved(mesh);
+                writer.append(
+                    points.time(start + j),
+                    moved.as_ref().unwrap_or(mesh),
+                    &sample.arrays(),
+                    &sample.field_data,
+                )?;
             }
             scalars.extend(batch.scalars);
         }
@@ -285,57 +373,88 @@ impl Predict {
     }
 }
 
-/// Point `j` of a batch as a sample on the mesh.
-fn append(
-    writer: &mut SampleWriter,
-    model: &PodRegression,
-    mesh: &Mesh,
-    batch: &PredictionBatch,
-    j: usize,
-    time: Option<f64>,
-) -> Result<()> {
-    let mut named: Vec<(String, &FieldInfo, &[f64])> = Vec::new();
-    let mut moved = None;
-    for (field, p) in model.fields.iter().zip(&batch.fields) {
-        let moves = is_points(&field.info, Some(mesh));
-        for (suffix, m) in [("", &p.values), ("_std", &p.std), ("_interval", &p.interval)] {
-            let values = m.col_as_slice(j);
-            if moves && suffix.is_empty() {
-                moved = Some(Mesh { dim: mesh.dim, points: values.to_vec(), cells: mesh.cells.clone() });
-            } else if field.info.location != Location::Free {
-                named.push((format!("{}{suffix}", field.info.name), &field.info, values));
+/// Files of meshes need one.
+pub fn no_mesh(output: &Path) -> Error {
+    let (found, expected) = ("a model without a mesh", "a model with a mesh for this kind of file");
+    Error::input("K009", output, "-o", found, expected, "choose an .h5 file")
+}
+
+/// A point of a batch as a sample on a mesh.
+pub struct Sample<'a> {
+    named: Vec<(String, &'a FieldInfo, &'a [f64])>,
+    points: Option<&'a [f64]>,
+    /// Indicator, flag, scalars.
+    pub field_data: Vec<(String, Vec<f64>)>,
+}
+
+impl<'a> Sample<'a> {
+    /// Point `j`; field k is the points of the mesh where `moves[k]`.
+    pub fn of(model: &'a PodRegression, batch: &'a PredictionBatch, j: usize, moves: &[bool]) -> Sample<'a> {
+        let (mut named, mut points) = (Vec::new(), None);
+        for ((field, p), moves) in model.fields.iter().zip(&batch.fields).zip(moves) {
+            for (suffix, m) in [("", &p.values), ("_std", &p.std), ("_interval", &p.interval)] {
+                let values = m.col_as_slice(j);
+                if *moves && suffix.is_empty() {
+                    points = Some(values);
+                } else if field.info.location != Location::Free {
+                    named.push((format!("{}{suffix}", field.info.name), &field.info, values));
+                }
             }
         }
+        let mut field_data = vec![
+            ("indicator".to_string(), vec![batch.indicator[j]]),
+            ("flag".to_string(), vec![f64::from(batch.flags[j])]),
+        ];
+        let k = model.scalars.len();
+        for (scalar, value) in model.scalars.iter().zip(&batch.scalars[j * k..(j + 1) * k]) {
+            field_data.push((scalar.name.clone(), vec![*value]));
+        }
+        Sample { named, points, field_data }
     }
-    let arrays: Vec<MeshArray<'_>> = named
-        .iter()
-        .map(|(name, info, values)| MeshArray {
-            name,
-            location: info.location,
-            n_components: info.n_components,
-            number: Number::Float64,
-            values,
-        })
-        .collect();
-    let mut field_data = vec![
-        ("indicator".to_string(), vec![batch.indicator[j]]),
-        ("flag".to_string(), vec![f64::from(batch.flags[j])]),
-    ];
-    let k = model.scalars.len();
-    for (scalar, value) in model.scalars.iter().zip(&batch.scalars[j * k..(j + 1) * k]) {
-        field_data.push((scalar.name.clone(), vec![*value]));
+
+    /// The mesh with the points of this sample, where they move.
+    pub fn moved(&self, mesh: &Mesh) -> Option<Mesh> {
+        self.points.map(|points| Mesh { dim: mesh.dim, points: points.to_vec(), cells: mesh.cells.clone() })
     }
-    writer.append(time, moved.as_ref().unwrap_or(mesh), &arrays, &field_data)
+
+    /// Values, deviations and intervals of the fields.
+    pub fn arrays(&self) -> Vec<MeshArray<'_>> {
+        let named = self.named.iter();
+        named
+            .map(|(name, info, values)| MeshArray {
+                name,
+                location: info.location,
+                n_components: info.n_components,
+                number: Number::Float64,
+                values,
+            })
+            .collect()
+    }
 }
 
 /// Points at which a model is asked, with the names of their samples where the table has them.
-struct Points {
-    table: Table,
+pub struct Points {
+    pub table: Table,
     names: Option<Vec<String>>,
     file: PathBuf,
 }
 
 impl Points {
+    /// A name for each of the `n` points.
+    pub fn names(&self, n: usize) -> Vec<String> {
+        (0..n).map(|i| self.name(i, n)).collect()
+    }
+
+    /// Time of a point, where the table has it.
+    pub fn time(&self, i: usize) -> Option<f64> {
+        self.table.position("time").map(|t| self.table.row(i)[t])
+    }
+
+    /// The files that a prediction reads.
+    pub fn inputs(&self, model: &Path) -> [PathBuf; 2] {
+        [model.to_path_buf(), self.file.clone()]
+    }
+
     fn name(&self, i: usize, n: usize) -> String {
         match self.names.as_ref().and_then(|names| names.get(i)) {
             Some(name) => name.clone(),

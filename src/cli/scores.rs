@@ -1,24 +1,17 @@
 //! Scores of predictions against full-order solutions.
 
-use super::predict::{BATCH, expand_field, flag_constants};
-use super::source::{Samples, inner_product};
-use faer::{Mat, MatRef};
-use kolmo::error::{Error, Result};
-use kolmo::io::pod_model::Provenance;
-use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
-use kolmo::linalg::tall::{Layout, TallMatrix};
+use faer::MatRef;
 use kolmo::online::PodRegression;
 use kolmo::report::modes::Spectrum;
 use kolmo::report::parameter_space::Points;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 /// What is collected per sample (and field), pooled over folds.
 #[derive(Default)]
 pub struct Collected {
     seconds_fit: f64,
-    floors: BTreeMap<String, f64>,
+    pub(super) floors: BTreeMap<String, f64>,
     /// Numbers of the samples, in the order of what follows.
     pub samples: Vec<usize>,
     pub fields: Vec<FieldScores>,
@@ -27,8 +20,8 @@ pub struct Collected {
     pub indicator: Vec<f64>,
     /// Largest relative error over the fields.
     pub error: Vec<f64>,
-    outside: usize,
-    seconds: f64,
+    pub(super) outside: usize,
+    pub(super) seconds: f64,
     /// Sums of error, projection error and indicator, and number of samples, for 1, 2, … modes.
     pub by_modes: Vec<[f64; 4]>,
     /// Of every field of every model.
@@ -46,76 +39,12 @@ pub struct FieldScores {
     pub relative: Vec<f64>,
     pub absolute: Vec<f64>,
     pub projection: Vec<f64>,
-    rrmse: Vec<f64>,
-    covered: usize,
-    width: f64,
-    entries: usize,
+    pub(super) rrmse: Vec<f64>,
+    pub(super) covered: usize,
+    pub(super) width: f64,
+    pub(super) entries: usize,
     /// Truth, prediction and half-width of some entries of every sample.
     pub shown: Vec<[f64; 3]>,
-}
-
-/// Entries of a field that are kept for pictures, over all samples of a model.
-const SHOWN: usize = 700;
-
-/// At most `n` of `all` entries, evenly spread, other ones for each sample.
-fn spread(all: usize, n: usize, sample: usize) -> impl Iterator<Item = usize> {
-    let step = (all as f64 / n.max(1) as f64).max(1.0);
-    let start = (0.618_034 * sample as f64).fract() * step;
-    (0..n).map(move |k| (start + k as f64 * step) as usize).take_while(move |i| *i < all)
-}
-
-fn norms(m: &InnerProduct, x: Mat<f64>) -> Result<Vec<f64>> {
-    Ok(m.norms(&TallMatrix::new(Layout::serial(x.nrows()), x)?))
-}
-
-/// Norms of the truth, of the error and of what the basis V misses, for one sample.
-struct Measured {
-    size: f64,
-    error: f64,
-    missed: f64,
-    /// VᵀMV and VᵀM missed, where M is not the product in which V is orthonormal and `missed` orthogonal to it.
-    skew: Option<(Mat<f64>, Mat<f64>)>,
-}
-
-impl Measured {
-    /// ||missed + V d||.
-    fn distance(&self, d: &[f64]) -> f64 {
-        let inside = match &self.skew {
-            None => d.iter().map(|d| d * d).sum::<f64>(),
-            Some((g, w)) => {
-                let row = |i: usize| 2.0 * w[(i, 0)] + d.iter().enumerate().map(|(j, d)| g[(i, j)] * d).sum::<f64>();
-                d.iter().enumerate().map(|(i, d)| d * row(i)).sum()
-            }
-        };
-        (inside + self.missed.powi(2)).max(0.0).sqrt()
-    }
-}
-
-/// All columns in the inner product of the basis.
-fn measured_at_once(m: &InnerProduct, [truth, error, missed]: [Mat<f64>; 3]) -> Result<Vec<Measured>> {
-    let (size, error, missed) = (norms(m, truth)?, norms(m, error)?, norms(m, missed)?);
-    let of = |((size, error), missed)| Measured { size, error, missed, skew: None };
-    Ok(size.into_iter().zip(error).zip(missed).map(of).collect())
-}
-
-/// Column by column, column j in the inner product `own(j)`.
-fn measured_apart(
-    basis: &TallMatrix,
-    [truth, error, missed]: [&Mat<f64>; 3],
-    own: impl Fn(usize) -> Result<InnerProduct>,
-) -> Result<Vec<Measured>> {
-    let column = |m: &Mat<f64>, j: usize| TallMatrix::new(basis.layout().clone(), m.subcols(j, 1).to_owned());
-    (0..truth.ncols())
-        .map(|j| {
-            let (m, rest) = (own(j)?, column(missed, j)?);
-            Ok(Measured {
-                size: m.norms(&column(truth, j)?)[0],
-                error: m.norms(&column(error, j)?)[0],
-                missed: m.norms(&rest)[0],
-                skew: Some((m.gram(basis), m.cross(basis, &rest))),
-            })
-        })
-        .collect()
 }
 
 fn mean(v: impl IntoIterator<Item = f64>) -> Value {
@@ -129,154 +58,8 @@ impl Collected {
         Collected { seconds_fit, floors, ..Collected::default() }
     }
 
-    /// Predicts and compares the samples `rows`, at most [`BATCH`] at a time; `x` holds the inputs of all samples.
-    pub fn add(
-        &mut self,
-        model: &PodRegression,
-        about: &Provenance,
-        samples: &Samples,
-        rows: &[usize],
-        x: MatRef<'_, f64>,
-    ) -> Result<()> {
-        let points = Mat::from_fn(rows.len(), x.ncols(), |i, j| x[(rows[i], j)]);
-        let start = Instant::now();
-        let p = model.predict(points.as_ref())?;
-        self.seconds += start.elapsed().as_secs_f64();
-        let most = model.fields.iter().map(|f| f.n_modes()).max().unwrap_or(0);
-        let mut modes = vec![[0.0; 4]; most];
-        let mut worst = vec![0.0_f64; rows.len()];
-        for (k, field) in model.fields.iter().enumerate() {
-            let file = samples.source.path();
-            let info = samples.source.fields().iter().find(|f| f.name == field.info.name);
-            let Some(info) = info.filter(|f| f.n_dofs() == field.info.n_dofs()) else {
-                let found = info.map_or("no such field".into(), |f| format!("{} values", f.n_dofs()));
-                return Err(Error::input(
-                    "K005",
-                    file,
-                    format!("field {}", field.info.name),
-                    found,
-                    format!("{} values", field.info.n_dofs()),
-                    "hand in solutions on the mesh of the model",
-                ));
-            };
-            let m = inner_product(
-                &about.inner_product,
-                &field.info,
-                about.mesh.as_ref(),
-                samples.file_product.as_ref(),
-                file,
-            )?;
-            let layout = Layout::serial(field.basis.nrows());
-            let basis = TallMatrix::new(layout.clone(), field.basis.clone())?;
-            if about.inner_product == "file" && orthonormality(&basis, &m) > 1e-6 {
-                return Err(Error::input(
-                    "K005",
-                    file,
-                    "/inner_product",
-                    "another inner product than that of the model",
-                    "the one that the model was fitted with",
-                    "copy /inner_product from the training data",
-                ));
-            }
-            let floor = self.floors.get(&info.name).copied().unwrap_or(0.0);
-            let (kc, r) = (info.n_components, field.n_modes());
-            let mut s = FieldScores { name: info.name.clone(), ..FieldScores::default() };
-            for first in (0..rows.len()).step_by(BATCH) {
-                let batch = first..(first + BATCH).min(rows.len());
-                let truth = samples.source.read(info, &rows[batch.clone()], 0..info.n_dofs())?;
-                let start = Instant::now();
-                let predicted = expand_field(model, &p, k, batch.clone())?;
-                self.seconds += start.elapsed().as_secs_f64();
-                let error = &truth - &predicted.values;
-                let centred = match &field.mean {
-                    Some(mean) => Mat::from_fn(truth.nrows(), truth.ncols(), |i, j| truth[(i, j)] - mean[i]),
-                    None => truth.clone(),
-                };
-                let c = m.cross(&basis, &TallMatrix::new(layout.clone(), centred.clone())?);
-                let missed = &centred - basis.mul_small(c.as_ref()).local();
-                let (kind, product) = (&about.inner_product, samples.file_product.as_ref());
-                // Errors are measured on each sample's own mesh.
-                let own = |row| inner_product(kind, info, samples.source.mesh_of(row)?.as_ref(), product, file);
-                let measured = match samples.source.points_move() {
-                    true => measured_apart(&basis, [&truth, &error, &missed], |j| own(rows[first + j]))?,
-                    false => measured_at_once(&m, [truth.clone(), error, missed])?,
-                };
-                s.entries += truth.nrows() * truth.ncols();
-                for (j, (sample, found)) in batch.zip(&measured).enumerate() {
-                    let size = found.size.max(floor);
-                    let relative = if size > 0.0 { found.error / size } else { f64::NAN };
-                    worst[sample] = worst[sample].max(relative);
-                    s.relative.push(relative);
-                    s.absolute.push(found.error);
-                    s.projection.push(found.missed / size);
-                    let square = |e: usize| (0..kc).map(|a| truth[(e * kc + a, j)].powi(2)).sum::<f64>();
-                    let largest = (0..info.n_entities).map(square).fold(floor * floor, f64::max);
-                    let difference: f64 =
-                        (0..truth.nrows()).map(|i| (truth[(i, j)] - predicted.values[(i, j)]).powi(2)).sum();
-                    s.rrmse.push(difference / (info.n_entities as f64 * largest));
-                    s.shown.extend(
-                        spread(truth.nrows(), SHOWN.div_ceil(rows.len()), sample)
-                            .map(|i| [truth[(i, j)], predicted.values[(i, j)], predicted.interval[(i, j)]]),
-                    );
-                    for i in 0..truth.nrows() {
-                        s.covered +=
-                            usize::from((truth[(i, j)] - predicted.values[(i, j)]).abs() <= predicted.interval[(i, j)]);
-                        s.width += 2.0 * predicted.interval[(i, j)];
-                    }
-                    let delta = |l: usize| c[(l, j)] - p.coefficients[k][(l, sample)];
-                    let mut d: Vec<f64> = (0..r).map(|l| c[(l, j)]).collect();
-                    let mut best = d.clone();
-                    for n in 1..=most {
-                        if n <= r {
-                            (d[n - 1], best[n - 1]) = (delta(n - 1), 0.0);
-                        }
-                        modes[n - 1][0] += found.distance(&d) / size;
-                        modes[n - 1][1] += found.distance(&best) / size;
-                    }
-                }
-            }
-            match self.fields.iter_mut().find(|f| f.name == s.name) {
-                Some(f) => f.merge(s),
-                None => self.fields.push(s),
-            }
-            self.spectra.push(Spectrum {
-                field: info.name.clone(),
-                values: field.singular_values.clone(),
-                n_modes: r,
-                projection_error: field.projection_error,
-            });
-        }
-        let count = (rows.len() * model.fields.len().max(1)) as f64;
-        for (n, row) in modes.iter_mut().enumerate() {
-            row[2] = model.indicator_of_modes(&p, n + 1).iter().sum();
-            *row = [row[0] / count * rows.len() as f64, row[1] / count * rows.len() as f64, row[2], rows.len() as f64];
-        }
-        self.merge_modes(modes);
-        self.place(model, rows, x, &worst);
-        self.samples.extend(rows);
-        self.indicator.extend(p.indicator());
-        self.error.extend(worst);
-        let mut flags = p.flags.clone();
-        flag_constants(&mut flags, about, &samples.parameters.select_rows(rows), 0);
-        self.outside += flags.iter().filter(|f| **f != 0).count();
-        for (k, scalar) in model.scalars.iter().enumerate() {
-            let Some(column) = samples.scalars.position(&scalar.name) else { continue };
-            let ns = model.scalars.len();
-            let triples = rows
-                .iter()
-                .enumerate()
-                .map(|(i, &r)| [samples.scalars.row(r)[column], p.scalars[i * ns + k], p.scalars_interval[i * ns + k]])
-                .collect();
-            match self.scalars.iter_mut().find(|(n, _)| n == &scalar.name) {
-                Some((_, all)) => all.extend::<Vec<_>>(triples),
-                None => self.scalars.push((scalar.name.clone(), triples)),
-            }
-        }
-        Ok(())
-    }
-
     /// Where the samples are, and how much each input matters.
-    fn place(&mut self, model: &PodRegression, rows: &[usize], x: MatRef<'_, f64>, error: &[f64]) {
+    pub(super) fn place(&mut self, model: &PodRegression, rows: &[usize], x: MatRef<'_, f64>, error: &[f64]) {
         let points = &mut self.points;
         points.names.clone_from(&model.inputs.names);
         points.importance.resize(points.names.len(), 0.0);
@@ -296,7 +79,7 @@ impl Collected {
     }
 
     /// Pools rows by number of modes; a model with fewer modes counts with its last row beyond them.
-    fn merge_modes(&mut self, mut modes: Vec<[f64; 4]>) {
+    pub(super) fn merge_modes(&mut self, mut modes: Vec<[f64; 4]>) {
         let longest = modes.len().max(self.by_modes.len());
         for rows in [&mut modes, &mut self.by_modes] {
             if let Some(last) = rows.last().copied() {
@@ -423,7 +206,7 @@ impl FieldScores {
         Some((*order.get(order.len() / 2)?, *order.last()?))
     }
 
-    fn merge(&mut self, other: FieldScores) {
+    pub(super) fn merge(&mut self, other: FieldScores) {
         self.relative.extend(other.relative);
         self.absolute.extend(other.absolute);
         self.projection.extend(other.projection);

@@ -1,20 +1,25 @@
 //! `kolmo validate`.
 
+use super::compare::{Comparison, rows_for};
 use super::fit::{fit, study_for, study_of};
 use super::pictures::{self, Figure, Pictures, Tried, say};
-use super::predict::{inputs_from, load};
+use super::predict::{inputs_from, load, open};
+use super::rank_rows::RankRows;
 use super::report::{self, Validated};
 use super::scores::Collected;
 use super::source::Samples;
 use super::{Global, print, spare_from};
 use clap::Args;
 use faer::Mat;
+use kolmo::comm::{Communicator, agree};
+use kolmo::data::FieldInfo;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::Provenance;
 use kolmo::online::PodRegression;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Args)]
 pub struct Validate {
@@ -37,7 +42,7 @@ pub struct Validate {
     html: Option<PathBuf>,
 }
 
-/// Bytes of the bases that are kept for pictures, over all folds.
+/// Bytes of the bases that a rank keeps for pictures, over all folds.
 const MOST_KEPT: usize = 1 << 30;
 /// Why there are none beyond that.
 const NO_SAMPLES: &str =
@@ -49,11 +54,12 @@ struct Fold {
     about: Provenance,
     rows: Vec<usize>,
     x: Mat<f64>,
+    held: Vec<RankRows>,
 }
 
 impl Fold {
     fn tried(&self) -> Tried<'_> {
-        Tried { model: &self.model, about: &self.about, rows: &self.rows, x: self.x.as_ref() }
+        Tried { model: &self.model, about: &self.about, rows: &self.rows, x: self.x.as_ref(), held: &self.held }
     }
 }
 
@@ -67,8 +73,39 @@ struct Crossed {
 }
 
 impl Validate {
-    /// Scores and prints.
+    /// Scores and prints. On several ranks each has its rows of the fields, and the first one writes.
     pub fn run(&self, global: &Global) -> Result<()> {
+        let comm = global.comm();
+        let mut pictures = agree(comm.as_ref(), self.prepare(comm.rank() == 0, global))?;
+        match (self.folds, &self.data) {
+            (Some(k), None) => {
+                let Crossed { study, samples, pooled, value, folds } = self.cross(k, global)?;
+                agree(comm.as_ref(), show(&value, global))?;
+                let what = format!("{k}-fold cross-validation of {}", name_of(&self.file));
+                let validated =
+                    Validated { what, files: vec![&self.file], study: &study, folds: Some(k), known: 0, model: None };
+                let drawn = || match folds.is_empty() {
+                    true => Ok((Vec::new(), vec![NO_SAMPLES.to_string()])),
+                    false => {
+                        let tried: Vec<Tried<'_>> = folds.iter().map(Fold::tried).collect();
+                        pictures::of_samples(&pooled, &tried, &samples, comm.as_ref())
+                    }
+                };
+                self.draw(&validated, &pooled, &value, drawn, pictures.as_mut(), global)
+            }
+            (_, Some(data)) => self.against(data, pictures.as_mut(), global),
+            // Refused above.
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Whether fields are drawn.
+    fn draws(&self) -> bool {
+        self.plots.is_some() || self.html.is_some()
+    }
+
+    /// All that can be known from the options.
+    fn prepare(&self, first: bool, global: &Global) -> Result<Option<Pictures>> {
         global.check_json()?;
         if let (Some(m), Some(_)) = (self.modes.filter(|m| *m < 1), self.folds) {
             let expected = "a number of modes of at least 1";
@@ -81,11 +118,13 @@ impl Validate {
                 format!("choose {expected}"),
             ));
         }
-        let mut pictures = self.plots.as_deref().map(|folder| Pictures::new(folder, global)).transpose()?;
+        let pictures = self.plots.as_deref().map(|folder| Pictures::new(folder, global)).transpose()?;
         if let Some(html) = &self.html {
             spare_from("--html", html, &[self.file.as_path(), self.data.as_deref().unwrap_or(&self.file)])?;
             // A folder that is missing is told before the work, not after it.
-            drop(kolmo::io::atomic::temporary(html)?);
+            if first {
+                drop(kolmo::io::atomic::temporary(html)?);
+            }
         }
         match (self.folds, &self.data) {
             (Some(_), Some(_)) => Err(Error::input(
@@ -96,21 +135,6 @@ impl Validate {
                 "one of them: MODEL.h5 --data TEST, or STUDY.toml --folds 5",
                 "leave one out",
             )),
-            (Some(k), None) => {
-                let Crossed { study, samples, pooled, value, folds } = self.cross(k, global)?;
-                show(&value, global)?;
-                let what = format!("{k}-fold cross-validation of {}", name_of(&self.file));
-                let validated =
-                    Validated { what, files: vec![&self.file], study: &study, folds: Some(k), known: 0, model: None };
-                let drawn = || match folds.is_empty() {
-                    true => Ok((Vec::new(), vec![NO_SAMPLES.to_string()])),
-                    false => {
-                        pictures::of_samples(&pooled, &folds.iter().map(Fold::tried).collect::<Vec<_>>(), &samples)
-                    }
-                };
-                self.draw(&validated, &pooled, &value, drawn, pictures.as_mut(), global)
-            }
-            (None, Some(data)) => self.against(data, pictures.as_mut(), global),
             (None, None) => Err(Error::input(
                 "K012",
                 "kolmo",
@@ -119,23 +143,23 @@ impl Validate {
                 "MODEL.h5 --data TEST, or STUDY.toml --folds 5",
                 "add one of them",
             )),
+            _ => Ok(pictures),
         }
     }
 
     fn cross(&self, k: usize, global: &Global) -> Result<Crossed> {
-        let study = study_of(&self.file, None)?;
-        let samples = Samples::of(&study)?;
-        let (rows, _) = study.select(samples.source.n_samples())?;
-        if k < 2 || k > rows.len() {
-            return Err(Error::input(
-                "K009",
-                &self.file,
-                "--folds",
-                k.to_string(),
-                format!("2 to {}", rows.len()),
-                "choose a number of folds in that range",
-            ));
-        }
+        let comm = global.comm();
+        let prepare = || {
+            let study = study_of(&self.file, None)?;
+            let samples = Samples::of(&study)?;
+            let (rows, _) = study.select(samples.source.n_samples())?;
+            if k < 2 || k > rows.len() {
+                let (expected, mend) = (format!("2 to {}", rows.len()), "choose a number of folds in that range");
+                return Err(Error::input("K009", &self.file, "--folds", k.to_string(), expected, mend));
+            }
+            Ok((study, samples, rows))
+        };
+        let (study, samples, rows) = agree(comm.as_ref(), prepare())?;
         let mut pooled = Collected::new(0.0, study.scores.floor.clone());
         let (mut parts, mut folds, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
         for fold in 0..k {
@@ -146,18 +170,30 @@ impl Validate {
             global.progress(&format!("validate: fold {} of {k}", fold + 1));
             let (mut model, about) = fit(&study, &samples, &train, global)?;
             if let Some(m) = self.modes.filter(|m| *m >= 1) {
-                model = model.truncated(m as usize);
+                model.truncate(m as usize);
             }
-            let x = inputs_from(&samples.parameters, &model, &study.file)?;
+            let infos: Vec<FieldInfo> = model.fields.iter().map(|f| f.info.clone()).collect();
+            let inputs = inputs_from(&samples.parameters, &model.inputs.names, &study.file);
+            let both = inputs.and_then(|x| Ok((x, rows_for(&infos, &about, &samples, &comm)?)));
+            let (x, held) = agree(comm.as_ref(), both)?;
+            model.fields = model.fields.into_iter().zip(&held).map(|(field, held)| held.of_field(field)).collect();
             let mut part = Collected::new(about.seconds, study.scores.floor.clone());
-            part.add(&model, &about, &samples, &test, x.as_ref())?;
+            part.add(&Comparison {
+                model: &model,
+                about: &about,
+                samples: &samples,
+                rows: &test,
+                x: x.as_ref(),
+                held: &held,
+            })?;
             parts.push(part.json());
             pooled.merge(part);
-            bytes += model.fields.iter().map(|f| 8 * f.basis.nrows() * f.basis.ncols()).sum::<usize>();
+            // The same on all ranks: pictures are drawn together.
+            bytes += model.fields.iter().map(|f| 8 * f.info.n_dofs() * f.basis.ncols() / comm.size()).sum::<usize>();
             if bytes > MOST_KEPT {
                 folds.clear();
-            } else if self.plots.is_some() || self.html.is_some() {
-                folds.push(Fold { model, about, rows: test, x });
+            } else if self.draws() {
+                folds.push(Fold { model, about, rows: test, x, held });
             }
         }
         let mut value = pooled.json();
@@ -165,7 +201,7 @@ impl Validate {
         Ok(Crossed { study, samples, pooled, value, folds })
     }
 
-    /// Pictures and report, where they are asked for; `samples` draws those of samples.
+    /// Pictures and report, where they are asked for; `samples` draws those of samples. Collective; rank 0 writes.
     fn draw(
         &self,
         validated: &Validated<'_>,
@@ -175,61 +211,101 @@ impl Validate {
         pictures: Option<&mut Pictures>,
         global: &Global,
     ) -> Result<()> {
-        if pictures.is_none() && self.html.is_none() {
+        if !self.draws() {
             return Ok(());
         }
-        let reduction = &validated.study.reduction;
-        let tolerance = reduction.modes.is_none().then(|| reduction.tolerance.unwrap_or(DEFAULT_TOLERANCE));
-        let mut figures = pictures::of_scores(scores, tolerance)?;
+        let comm = global.comm();
         let (of_samples, notes) = samples()?;
-        figures.extend(of_samples);
-        if let Some(pictures) = pictures {
-            pictures.write(&figures, &notes)?;
-        }
-        if let Some(html) = &self.html {
-            report::write(html, validated, scores, value, &figures, &notes)?;
-            say(global.json == Some(None), &html.display().to_string());
-        }
-        Ok(())
+        let write = || {
+            let reduction = &validated.study.reduction;
+            let tolerance = reduction.modes.is_none().then(|| reduction.tolerance.unwrap_or(DEFAULT_TOLERANCE));
+            let mut figures = pictures::of_scores(scores, tolerance)?;
+            figures.extend(of_samples);
+            if let Some(pictures) = pictures {
+                pictures.write(&figures, &notes)?;
+            }
+            if let Some(html) = &self.html {
+                report::write(html, validated, scores, value, &figures, &notes)?;
+                say(global.json == Some(None), &html.display().to_string());
+            }
+            Ok(())
+        };
+        agree(comm.as_ref(), if comm.rank() == 0 { write() } else { Ok(()) })
     }
 
     /// Scores of a model file on a data file, or on the held-out samples of a study.
     fn against(&self, data: &Path, pictures: Option<&mut Pictures>, global: &Global) -> Result<()> {
-        let (model, about) = load(&self.file, self.modes)?;
-        let by_study = data.extension().is_some_and(|e| e == "toml");
-        let study = if by_study { Study::read(data)? } else { study_for(data, None)? };
-        let samples = Samples::of(&study)?;
-        let (train, held_out) = study.select(samples.source.n_samples())?;
-        let rows = if by_study && !held_out.is_empty() { held_out } else { train };
-        let x = inputs_from(&samples.parameters, &model, data)?;
-        let d = x.ncols();
-        let is_known = |i: usize| about.training.chunks(d.max(1)).any(|t| (0..d).all(|j| t[j] == x[(i, j)]));
-        let known = rows.iter().filter(|i| is_known(**i)).count();
+        let comm = global.comm();
+        let Asked { study, samples, rows, x, held, model, about, known } =
+            agree(comm.as_ref(), self.asked(data, &comm))?;
         if known > 0 {
             super::warn(&format!(
                 "{known} of {} samples have parameters of training samples: their scores are optimistic",
                 rows.len()
             ));
         }
-        let own = Study::parse(&about.study, &self.file)?;
-        let mut scores = Collected::new(about.seconds, own.scores.floor.clone());
-        scores.add(&model, &about, &samples, &rows, x.as_ref())?;
-        scores.points.training = about.training.chunks(d.max(1)).map(<[f64]>::to_vec).collect();
+        let mut scores = Collected::new(about.seconds, study.scores.floor.clone());
+        scores.add(&Comparison {
+            model: &model,
+            about: &about,
+            samples: &samples,
+            rows: &rows,
+            x: x.as_ref(),
+            held: &held,
+        })?;
+        scores.points.training = about.training.chunks(x.ncols().max(1)).map(<[f64]>::to_vec).collect();
         let value = scores.json();
-        show(&value, global)?;
+        agree(comm.as_ref(), show(&value, global))?;
         let what = format!("{} against {}", name_of(&self.file), name_of(data));
         let validated = Validated {
             what,
             files: vec![&self.file, data],
-            study: &own,
+            study: &study,
             folds: None,
             known,
             model: Some((&model, &about)),
         };
-        let tried = [Tried { model: &model, about: &about, rows: &rows, x: x.as_ref() }];
-        let drawn = || pictures::of_samples(&scores, &tried, &samples);
+        let tried = [Tried { model: &model, about: &about, rows: &rows, x: x.as_ref(), held: &held }];
+        let drawn = || pictures::of_samples(&scores, &tried, &samples, comm.as_ref());
         self.draw(&validated, &scores, &value, drawn, pictures, global)
     }
+
+    /// The rows of a model that this rank needs, and the samples to compare it with. Not collective.
+    fn asked(&self, data: &Path, comm: &Arc<dyn Communicator>) -> Result<Asked> {
+        let mut file = open(&self.file, self.modes)?;
+        let by_study = data.extension().is_some_and(|e| e == "toml");
+        let asked = if by_study { Study::read(data)? } else { study_for(data, None)? };
+        let samples = Samples::of(&asked)?;
+        let (train, held_out) = asked.select(samples.source.n_samples())?;
+        let rows = if by_study && !held_out.is_empty() { held_out } else { train };
+        let x = inputs_from(&samples.parameters, &file.inputs().names, data)?;
+        let (d, training) = (x.ncols(), &file.about.training);
+        let is_known = |i: usize| training.chunks(d.max(1)).any(|t| (0..d).all(|j| t[j] == x[(i, j)]));
+        let known = rows.iter().filter(|i| is_known(**i)).count();
+        let study = Study::parse(&file.about.study, &self.file)?;
+        let held = rows_for(file.fields(), &file.about, &samples, comm)?;
+        if !self.draws() {
+            file.about.mesh = None;
+        }
+        let model = load(&file, held.iter().map(RankRows::of_model).collect(), self.modes)?;
+        Ok(Asked { study, samples, rows, x, held, model, about: file.about, known })
+    }
+}
+
+/// What a model file is compared with, and what this rank holds of it.
+struct Asked {
+    /// Of the model.
+    study: Study,
+    samples: Samples,
+    /// Numbers of the samples.
+    rows: Vec<usize>,
+    /// Inputs of all samples.
+    x: Mat<f64>,
+    held: Vec<RankRows>,
+    model: PodRegression,
+    about: Provenance,
+    /// Samples with parameters of training samples.
+    known: usize,
 }
 
 /// The name of a file without its folder.

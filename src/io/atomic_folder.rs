@@ -39,15 +39,7 @@ impl AtomicFolder {
 
     /// An error at a file under construction as one at its final place.
     pub fn at_target(&self, error: Error) -> Error {
-        let place = |file: &Path| file.strip_prefix(&self.temporary).map(|name| self.target.join(name)).ok();
-        match error {
-            Error::Write { file, reason } => Error::Write { file: place(&file).unwrap_or(file), reason },
-            Error::Input { ref file, .. } => match place(file) {
-                Some(there) => error.in_file(&there),
-                None => error,
-            },
-            other => other,
-        }
+        moved(error, &self.temporary, &self.target)
     }
 
     /// Moves the files into the folder; those of the same names are replaced, others stay.
@@ -58,14 +50,30 @@ impl AtomicFolder {
         if !self.target.exists() {
             return fs::rename(&self.temporary, &self.target).map_err(refuse);
         }
-        for entry in fs::read_dir(&self.temporary).map_err(refuse)? {
-            let entry = entry.map_err(refuse)?;
+        let mut entries =
+            fs::read_dir(&self.temporary).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(refuse)?;
+        // What lists others comes last.
+        entries.sort_by_key(|entry| Path::new(&entry.file_name()).extension().is_some_and(|e| e == "pvtu"));
+        for entry in entries {
             let place = self.target.join(entry.file_name());
             fs::rename(entry.path(), &place).map_err(|e| write_error(&place, e))?;
         }
         // Some file systems cannot flush a folder; its files are complete by now.
         let _ = File::open(&self.target).and_then(|folder| folder.sync_all());
         Ok(())
+    }
+}
+
+/// An error at a file below `from` as one at the same file below `to`.
+pub(super) fn moved(error: Error, from: &Path, to: &Path) -> Error {
+    let place = |file: &Path| file.strip_prefix(from).map(|name| to.join(name)).ok();
+    match error {
+        Error::Write { file, reason } => Error::Write { file: place(&file).unwrap_or(file), reason },
+        Error::Input { ref file, .. } => match place(file) {
+            Some(there) => error.in_file(&there),
+            None => error,
+        },
+        other => other,
     }
 }
 

@@ -244,6 +244,32 @@ pub(crate) fn write_columns(path: &Path, data: &Dataset, first_row: usize, colum
     Ok(())
 }
 
+/// Writes `values` (memory order) as some entities: of row `row` of a data set [n_rows, n_entities, ...], or of a data set
+/// [n_entities, ...].
+pub(crate) fn write_entities(
+    path: &Path,
+    data: &Dataset,
+    row: Option<usize>,
+    entities: Range<usize>,
+    values: &[f64],
+) -> Result<()> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    let mut shape = data.shape();
+    let axis = usize::from(row.is_some());
+    shape.iter_mut().take(axis).for_each(|n| *n = 1);
+    shape.iter_mut().skip(axis).take(1).for_each(|n| *n = entities.len());
+    let n_axes = shape.len();
+    let view = ndarray::ArrayViewD::from_shape(shape, values)
+        .map_err(|e| Error::argument(format!("values of {}", data.name()), values.len(), e))?;
+    let chosen = match row {
+        Some(row) => block(row..row + 1, Some(entities), n_axes),
+        None => block(entities, None, n_axes),
+    };
+    data.write_slice(view, chosen).map_err(|e| write_error(path, e))
+}
+
 /// Writes whole rows, values in memory order.
 pub(crate) fn write_rows<T: hdf5::H5Type>(path: &Path, data: &Dataset, rows: Range<usize>, values: &[T]) -> Result<()> {
     if values.is_empty() {

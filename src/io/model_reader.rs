@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::io::hdf;
 use crate::io::model_file::{Extent, Header, PIECE, Piece, USER_BLOCK, corrupt, decode_trailer, pieces, truncated};
+use faer::Mat;
 use hdf5::{Dataset, Location};
 use rayon::prelude::*;
 use std::fs::File;
@@ -78,6 +79,54 @@ impl ModelReader {
         self.values(path, Some(rows), f64::from_le_bytes)
     }
 
+    /// The data set `path`, cut into `n_columns` rows of equal length, as the columns of a matrix: [n_entries, n_columns], of
+    /// each only the entries `entries` (ascending) where they are told.
+    ///
+    /// Errors: K002, K010; K100 entries that are not there. Cost: the pieces that hold an entry are read, each once and on all
+    /// threads; beside the matrix, a piece per thread is held.
+    pub fn f64_columns(&self, path: &str, n_columns: usize, entries: Option<&[usize]>) -> Result<Mat<f64>> {
+        let path = path.trim_matches('/');
+        let shape = self.shape(path)?;
+        let total: usize = shape.iter().product();
+        // Without columns the length of one is known from the other axes only.
+        let height = total.checked_div(n_columns).unwrap_or(shape.iter().skip(1).product());
+        if height * n_columns != total {
+            return Err(Error::argument(format!("columns of {path}"), n_columns, format!("a divisor of {total}")));
+        }
+        if let Some(last) = entries.and_then(|e| e.last()).filter(|last| **last >= height) {
+            return Err(Error::argument(format!("entry of {path}"), last, format!("below {height}")));
+        }
+        let mut columns = Mat::zeros(entries.map_or(height, <[usize]>::len), n_columns);
+        let Some(extent) = self.extents.iter().position(|e| e.path == path) else {
+            let (_, values) = self.f64(path)?;
+            for (j, column) in columns.as_mut().col_iter_mut().enumerate() {
+                let entry = |i: usize| values[j * height + entries.map_or(i, |e| e[i])];
+                column.iter_mut().enumerate().for_each(|(i, to)| *to = entry(i));
+            }
+            return Ok(columns);
+        };
+        self.check_extent::<f64>(path, extent, total)?;
+        let mut segments = Vec::new();
+        for (j, column) in columns.as_mut().col_iter_mut().enumerate() {
+            if let Some(column) = column.try_as_col_major_mut() {
+                cut(j * height, height, entries, column.as_slice_mut(), &mut segments);
+            }
+        }
+        let start = self.pieces.partition_point(|p| p.offset < self.extents[extent].offset);
+        segments.chunk_by_mut(|a, b| a.piece == b.piece).collect::<Vec<_>>().into_par_iter().try_for_each_init(
+            || vec![0; PIECE],
+            |bytes, segments| {
+                let i = start + segments[0].piece;
+                let bytes = &mut bytes[..self.pieces[i].length];
+                read_piece(&self.path, &self.file, &self.extents, &self.pieces[i], self.crcs[i], bytes)?;
+                let values = bytes.as_chunks().0;
+                segments.iter_mut().for_each(|s| s.fill(values));
+                Ok(())
+            },
+        )?;
+        Ok(columns)
+    }
+
     /// Shape and values (row-major) of the data set `path`. Errors: K002 no such data set, K010 damaged.
     pub fn u32(&self, path: &str) -> Result<(Vec<usize>, Vec<u32>)> {
         self.values(path, None, u32::from_le_bytes)
@@ -147,9 +196,7 @@ impl ModelReader {
                 ));
             }
         }
-        if !data.dtype().is_ok_and(|t| t.is::<T>()) {
-            return Err(self.lacks(path, &format!("values of type {}", T::type_descriptor())));
-        }
+        self.check_type::<T>(path, &data)?;
         let Some(extent) = self.extents.iter().position(|e| e.path == path) else {
             let mut values = data.read_raw::<T>().map_err(|e| self.damaged(path, e))?;
             if let (Some(rows), Some(n)) = (rows, shape.first_mut()) {
@@ -160,9 +207,7 @@ impl ModelReader {
             return Ok((shape, values));
         };
         let n: usize = shape.iter().product();
-        if (n * N) as u64 != self.extents[extent].length {
-            return Err(corrupt(&self.path, path, format!("a shape {shape:?} that does not fill its extent")));
-        }
+        self.check_extent::<T>(path, extent, n)?;
         let width = n.checked_div(shape.first().copied().unwrap_or(1)).unwrap_or(0);
         let (first, last) = rows.map_or((0, n), |rows| (rows.start * width, rows.end * width));
         let per_piece = PIECE / N;
@@ -190,6 +235,22 @@ impl ModelReader {
             *n_rows = (last - first) / width.max(1);
         }
         Ok((shape, values))
+    }
+
+    fn check_type<T: hdf5::H5Type>(&self, path: &str, data: &Dataset) -> Result<()> {
+        match data.dtype().is_ok_and(|t| t.is::<T>()) {
+            true => Ok(()),
+            false => Err(self.lacks(path, &format!("values of type {}", T::type_descriptor()))),
+        }
+    }
+
+    /// That a data set of `n` values of the right type fills its extent.
+    fn check_extent<T: hdf5::H5Type>(&self, path: &str, extent: usize, n: usize) -> Result<()> {
+        self.check_type::<T>(path, &self.data(path)?)?;
+        if n.checked_mul(size_of::<T>()).is_none_or(|bytes| bytes as u64 != self.extents[extent].length) {
+            return Err(corrupt(&self.path, path, format!("{n} values that do not fill their extent")));
+        }
+        Ok(())
     }
 
     fn data(&self, path: &str) -> Result<Dataset> {
@@ -230,6 +291,50 @@ impl ModelReader {
 
     fn damaged(&self, place: &str, e: hdf5::Error) -> Error {
         corrupt(&self.path, format!("/{}", place.trim_matches('/')), e.to_string())
+    }
+}
+
+/// Entries of one column that lie in one piece.
+struct Segment<'a> {
+    piece: usize,
+    /// Value of the piece that is entry 0 of the column; before the piece where the column begins in an earlier one.
+    first: isize,
+    /// Entries; all from `from` on where they are not told.
+    entries: Option<&'a [usize]>,
+    from: usize,
+    to: &'a mut [f64],
+}
+
+impl Segment<'_> {
+    fn fill(&mut self, values: &[[u8; 8]]) {
+        let at = |entry: usize| values[(self.first + entry as isize) as usize];
+        match self.entries {
+            None => self.to.iter_mut().enumerate().for_each(|(i, to)| *to = f64::from_le_bytes(at(self.from + i))),
+            Some(entries) => self.to.iter_mut().zip(entries).for_each(|(to, e)| *to = f64::from_le_bytes(at(*e))),
+        }
+    }
+}
+
+/// Cuts a column of `height` values, which begins at value `first` of its extent, where pieces end.
+fn cut<'a>(
+    first: usize,
+    height: usize,
+    entries: Option<&'a [usize]>,
+    mut rest: &'a mut [f64],
+    segments: &mut Vec<Segment<'a>>,
+) {
+    let per_piece = PIECE / size_of::<f64>();
+    let mut done = 0;
+    while !rest.is_empty() {
+        let next = entries.map_or(done, |e| e[done]);
+        let piece = (first + next) / per_piece;
+        // The first entry of the column beyond the piece.
+        let end = ((piece + 1) * per_piece - first).min(height);
+        let n = entries.map_or(end - done, |e| e[done..].partition_point(|e| *e < end)).clamp(1, rest.len());
+        let (to, tail) = rest.split_at_mut(n);
+        let entries = entries.map(|e| &e[done..done + n]);
+        segments.push(Segment { piece, first: first as isize - (piece * per_piece) as isize, entries, from: done, to });
+        (rest, done) = (tail, done + n);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::io::model_file::{BULK, Extent, FORMAT_VERSION, Header, USER_BLOCK, en
 use faer::MatRef;
 use hdf5::{Dataset, Location};
 use rayon::prelude::*;
+use std::fs::OpenOptions;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -112,27 +113,14 @@ impl ModelWriter {
     ///
     /// Cost: one pass over the file for the checksums, on all threads.
     pub fn finish(self) -> Result<()> {
+        self.close()?.finish()
+    }
+
+    /// Closes HDF5, so that others can open the file and fill what was reserved.
+    pub(crate) fn close(self) -> Result<ClosedModel> {
         let ModelWriter { hdf5, temporary, extents } = self;
-        let target = temporary.target().to_path_buf();
-        let refused = |e: std::io::Error| write_error(&target, e);
-        hdf5.flush().and_then(|()| hdf5.close()).map_err(|e| write_error(&target, e))?;
-        let file = temporary.file();
-        let end = file.metadata().map_err(refused)?.len();
-        let hdf5 = end.saturating_sub(USER_BLOCK);
-        let pieces = pieces(&extents, hdf5).ok_or_else(|| write_error(&target, "HDF5 wrote less than it was given"))?;
-        let crcs = pieces
-            .par_iter()
-            .map(|piece| {
-                let mut bytes = vec![0; piece.length];
-                file.read_exact_at(&mut bytes, piece.offset).map(|()| crc32fast::hash(&bytes))
-            })
-            .collect::<std::io::Result<Vec<u32>>>()
-            .map_err(refused)?;
-        let trailer = encode_trailer(&extents, &crcs);
-        file.write_all_at(&trailer, end).map_err(refused)?;
-        let header = Header { total: end + trailer.len() as u64, hdf5, trailer_crc: crc32fast::hash(&trailer) };
-        file.write_all_at(&header.encode(), 0).map_err(refused)?;
-        temporary.commit()
+        hdf5.flush().and_then(|()| hdf5.close()).map_err(|e| write_error(temporary.target(), e))?;
+        Ok(ClosedModel { temporary, extents })
     }
 
     fn values<T: hdf5::H5Type>(&mut self, path: &str, shape: &[usize], values: &[T]) -> Result<()> {
@@ -171,5 +159,44 @@ impl ModelWriter {
 
     fn refused(&self, e: impl ToString) -> Error {
         write_error(self.temporary.target(), e)
+    }
+}
+
+/// A model file whose data sets are all there, and which HDF5 does not hold any more.
+#[derive(Debug)]
+pub(crate) struct ClosedModel {
+    temporary: AtomicFile,
+    extents: Vec<Extent>,
+}
+
+impl ClosedModel {
+    /// The temporary name.
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Adds user block and trailer, flushes, renames; see [`ModelWriter::finish`].
+    pub fn finish(self) -> Result<()> {
+        let ClosedModel { temporary, extents } = self;
+        let target = temporary.target().to_path_buf();
+        let refused = |e: std::io::Error| write_error(&target, e);
+        // Opened anew: only then network file systems promise to show what other machines wrote.
+        let file = OpenOptions::new().read(true).write(true).open(temporary.path()).map_err(refused)?;
+        let end = file.metadata().map_err(refused)?.len();
+        let hdf5 = end.saturating_sub(USER_BLOCK);
+        let pieces = pieces(&extents, hdf5).ok_or_else(|| write_error(&target, "HDF5 wrote less than it was given"))?;
+        let crcs = pieces
+            .par_iter()
+            .map(|piece| {
+                let mut bytes = vec![0; piece.length];
+                file.read_exact_at(&mut bytes, piece.offset).map(|()| crc32fast::hash(&bytes))
+            })
+            .collect::<std::io::Result<Vec<u32>>>()
+            .map_err(refused)?;
+        let trailer = encode_trailer(&extents, &crcs);
+        file.write_all_at(&trailer, end).map_err(refused)?;
+        let header = Header { total: end + trailer.len() as u64, hdf5, trailer_crc: crc32fast::hash(&trailer) };
+        file.write_all_at(&header.encode(), 0).map_err(refused)?;
+        temporary.commit()
     }
 }

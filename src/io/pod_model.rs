@@ -1,17 +1,23 @@
 //! The POD + GP model as a model file.
+//!
+//! Where ranks hold a part of each field only, the first one writes what is small and makes room for the rest, which all
+//! fill in turn; and each reads back what it needs, on any number of ranks.
 
 use crate::algorithms::gaussian_process::{GaussianProcess, GpParts};
 use crate::algorithms::pod::Truncation;
+use crate::comm::{Communicator, agree};
 use crate::data::{FieldInfo, Location};
 use crate::error::{Error, Result};
+use crate::io::atomic::write_error;
+use crate::io::hdf;
 use crate::io::model_reader::ModelReader;
 use crate::io::model_writer::ModelWriter;
+use crate::io::rank_order::{flush, in_rank_order, path_of_first, within};
 use crate::mesh::runs;
 use crate::mesh::{CellBlock, CellType, Mesh};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
-use faer::{Mat, MatRef};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Data sets of cells: one per block; and of meshes of very many blocks one per type, with `/mesh/runs` for their order.
 const BLOCKS: &str = "cells";
@@ -49,7 +55,37 @@ fn damaged(file: &Path, place: &str) -> Error {
 }
 
 /// Writes a model; the file appears whole or not at all.
-pub fn write(path: &Path, model: &PodRegression, about: &Provenance) -> Result<()> {
+///
+/// A model that every rank holds whole is written by rank 0. Of one that is shared out ([`ReducedField::part`]) every rank
+/// writes its rows, in turn; a row that several ranks hold has the same values on all. Errors: [`Error::Write`], K001; K100 where
+/// the ranks do not hold all rows between them. Collective; no rank gets rows of others.
+pub fn write(path: &Path, model: &PodRegression, about: &Provenance, comm: &dyn Communicator) -> Result<()> {
+    let first = comm.rank() == 0;
+    if model.fields.iter().all(|f| f.part.is_none()) {
+        return agree(comm, if first { begin(path, model, about).and_then(ModelWriter::finish) } else { Ok(()) });
+    }
+    let mut held: Vec<f64> = model.fields.iter().map(|f| f.basis.nrows() as f64).collect();
+    comm.all_sum(&mut held);
+    let lacking = model.fields.iter().zip(&held).find(|(f, held)| **held < f.info.n_dofs() as f64);
+    let complete = match lacking {
+        None => Ok(()),
+        Some((f, held)) => Err(Error::argument(format!("rows of {}", f.info.name), held, f.info.n_dofs())),
+    };
+    let begun = complete.and_then(|()| match first {
+        true => begin(path, model, about).and_then(ModelWriter::close).map(Some),
+        false => Ok(None),
+    });
+    let begun = agree(comm, begun)?;
+    let file = path_of_first(comm, begun.as_ref().map(|model| model.path()));
+    in_rank_order(comm, || {
+        within(path, &file, |hdf5| model.fields.iter().try_for_each(|field| write_rows(path, hdf5, field)))?;
+        flush(path, &file)
+    })?;
+    agree(comm, begun.map_or(Ok(()), |model| model.finish()))
+}
+
+/// Writes all but the rows that ranks share, for which there is room then.
+fn begin(path: &Path, model: &PodRegression, about: &Provenance) -> Result<ModelWriter> {
     let mut w = ModelWriter::create(path)?;
     w.attr_str("/", "method", "pod")?;
     w.attr_str("/", "study_name", &about.study_name)?;
@@ -100,7 +136,7 @@ pub fn write(path: &Path, model: &PodRegression, about: &Provenance) -> Result<(
             }
         }
     }
-    w.finish()
+    Ok(w)
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String> {
@@ -118,17 +154,26 @@ fn write_field(w: &mut ModelWriter, field: &ReducedField) -> Result<()> {
     if info.vector {
         shape.push(info.n_components);
     }
-    w.f64_from(&format!("{pod}/basis"), &shape, field.basis.as_ref())?;
+    let whole = field.part.is_none();
+    match whole {
+        true => w.f64_from(&format!("{pod}/basis"), &shape, field.basis.as_ref())?,
+        false => w.f64_reserve(&format!("{pod}/basis"), &shape)?,
+    }
     w.f64(&format!("{pod}/singular_values"), &[field.singular_values.len()], &field.singular_values)?;
-    w.f64(&format!("{pod}/residual_variance"), &[field.residual_variance.len()], &field.residual_variance)?;
+    match whole {
+        true => w.f64(&format!("{pod}/residual_variance"), &[info.n_dofs()], &field.residual_variance)?,
+        false => w.f64_reserve(&format!("{pod}/residual_variance"), &[info.n_dofs()])?,
+    }
     w.attr_f64(&pod, "residual_square", field.residual_square)?;
     w.attr_f64(&pod, "projection_error", field.projection_error)?;
     match field.truncation {
         Truncation::Tolerance(tolerance) => w.attr_f64(&pod, "tolerance", tolerance)?,
         Truncation::Modes(modes) => w.attr_u64(&pod, "modes", modes as u64)?,
     }
-    if let Some(mean) = &field.mean {
-        w.f64(&format!("{pod}/mean"), &shape[1..], mean)?;
+    match &field.mean {
+        Some(mean) if whole => w.f64(&format!("{pod}/mean"), &shape[1..], mean)?,
+        Some(_) => w.f64_reserve(&format!("{pod}/mean"), &shape[1..])?,
+        None => {}
     }
     w.f64(&format!("{pod}/mean_coefficients"), &[field.mean_coefficients.len()], &field.mean_coefficients)?;
     w.attr_f64(&pod, "mean_square", field.mean_square)?;
@@ -139,91 +184,193 @@ fn write_field(w: &mut ModelWriter, field: &ReducedField) -> Result<()> {
     w.text(&format!("{regression}/processes"), &json(&groups)?)
 }
 
-/// Reads a model; every byte is checked before it is used.
+/// Writes the rows of this rank into the room that is there for them, run by run.
+fn write_rows(target: &Path, file: &hdf5::File, field: &ReducedField) -> Result<()> {
+    let Some(rows) = &field.part else { return Ok(()) };
+    let place = |name: &str| {
+        let place = format!("pod/{}/{name}", field.info.name);
+        hdf::dataset(file, &place).ok_or_else(|| write_error(target, format!("no room for /{place}")))
+    };
+    let (basis, variance) = (place("basis")?, place("residual_variance")?);
+    let mean = field.mean.as_ref().map(|values| Ok((place("mean")?, values))).transpose()?;
+    let k = field.info.n_components.max(1);
+    let mut start = 0;
+    for run in rows.chunk_by(|a, b| a + 1 == *b) {
+        let (held, dofs) = (start..start + run.len(), run[0]..run[0] + run.len());
+        if dofs.start % k != 0 || dofs.end % k != 0 {
+            return Err(Error::argument(format!("rows of {}", field.info.name), format!("{dofs:?}"), "whole entities"));
+        }
+        let entities = dofs.start / k..dofs.end / k;
+        for j in 0..field.n_modes() {
+            let values = &field.basis.col_as_slice(j)[held.clone()];
+            hdf::write_entities(target, &basis, Some(j), entities.clone(), values)?;
+        }
+        hdf::write_entities(target, &variance, None, dofs, &field.residual_variance[held.clone()])?;
+        if let Some((data, values)) = &mean {
+            hdf::write_entities(target, data, None, entities, &values[held])?;
+        }
+        start += run.len();
+    }
+    Ok(())
+}
+
+/// An open model file: what is small has been read, the rows of fields are read on demand.
+#[derive(Debug)]
+pub struct PodModelFile {
+    reader: ModelReader,
+    path: PathBuf,
+    inputs: InputSpace,
+    fields: Vec<FieldInfo>,
+    /// What the file holds beside the model, with the whole mesh.
+    pub about: Provenance,
+}
+
+/// Reads a model; every byte is checked before it is used. Beside the model, a piece of the file per thread is held.
 pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
-    let r = ModelReader::open(path)?;
-    let method = r.attr_str("/", "method")?;
-    if method != "pod" {
-        return Err(Error::input("K014", path, "attribute method", format!("`{method}`"), "`pod`", "update kolmo"));
+    let file = PodModelFile::open(path)?;
+    let all = vec![None; file.fields.len()];
+    Ok((file.model(all)?, file.about))
+}
+
+/// Reads some rows of each field (all where there is `None`) and what is small, as [`PodModelFile::model`].
+pub fn read_part(path: &Path, rows: Vec<Option<Vec<usize>>>) -> Result<(PodRegression, Provenance)> {
+    let file = PodModelFile::open(path)?;
+    Ok((file.model(rows)?, file.about))
+}
+
+impl PodModelFile {
+    /// Opens a model file and reads its mesh and all that is small. Errors: as [`ModelReader::open`]; K014 another method.
+    pub fn open(path: &Path) -> Result<PodModelFile> {
+        let reader = ModelReader::open(path)?;
+        let method = reader.attr_str("/", "method")?;
+        if method != "pod" {
+            return Err(Error::input("K014", path, "attribute method", format!("`{method}`"), "`pod`", "update kolmo"));
+        }
+        let names = reader.attr_strs("/inputs", "names")?;
+        let inputs = InputSpace { names, lower: reader.f64("/inputs/lower")?.1, upper: reader.f64("/inputs/upper")?.1 };
+        if inputs.lower.len() != inputs.names.len() || inputs.upper.len() != inputs.names.len() {
+            return Err(damaged(path, "/inputs"));
+        }
+        let names = reader.attr_strs("/pod", "fields")?.into_iter();
+        let fields = names.map(|name| read_info(&reader, path, name)).collect::<Result<_>>()?;
+        let about = read_about(&reader, path)?;
+        Ok(PodModelFile { reader, path: path.into(), inputs, fields, about })
     }
-    let names = r.attr_strs("/inputs", "names")?;
-    let inputs = InputSpace { names, lower: r.f64("/inputs/lower")?.1, upper: r.f64("/inputs/upper")?.1 };
-    if inputs.lower.len() != inputs.names.len() || inputs.upper.len() != inputs.names.len() {
-        return Err(damaged(path, "/inputs"));
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
-    let mut fields = Vec::new();
-    for name in r.attr_strs("/pod", "fields")? {
-        fields.push(read_field(&r, path, name)?);
+
+    /// The inputs of the model.
+    pub fn inputs(&self) -> &InputSpace {
+        &self.inputs
     }
-    let mut scalars = Vec::new();
-    for (k, name) in r.attr_strs("/regression", "scalars")?.into_iter().enumerate() {
-        let place = format!("/scalar_models/{k}");
-        let parts: GpParts =
-            serde_json::from_str(&r.text(&format!("{place}/process"))?).map_err(|_| damaged(path, &place))?;
-        scalars.push(ScalarModel {
-            name,
-            process: GaussianProcess::from_parts(parts)?,
-            interval_factor: r.attr_f64(&place, "interval_factor")?,
-        });
+
+    /// The fields, in the order of the model.
+    pub fn fields(&self) -> &[FieldInfo] {
+        &self.fields
     }
-    let mut mesh = None;
-    if r.exists("/mesh/points") {
-        let (shape, points) = r.f64("/mesh/points")?;
-        let mut cells = Vec::new();
-        let sorted = r.exists("/mesh/runs");
-        for (k, name) in r.attr_strs("/mesh", "types")?.iter().enumerate() {
-            let cell_type = CellType::from_name(name).ok_or_else(|| damaged(path, "/mesh"))?;
-            let place = format!("/mesh/{}_{k}", if sorted { SORTED } else { BLOCKS });
-            let connectivity = r.u32(&place)?.1;
-            cells.push(match cell_type.is_ragged() {
-                false => CellBlock::new(cell_type, connectivity),
-                true => {
-                    let sizes = r.u32(&format!("{place}_sizes"))?.1;
-                    CellBlock::of_sizes(cell_type, connectivity, sizes.into_iter().map(|n| n as usize))
-                }
+
+    /// Number of modes of each field.
+    pub fn n_modes(&self) -> Result<Vec<usize>> {
+        let shape =
+            |f: &FieldInfo| Ok(self.reader.shape(&format!("/pod/{}/basis", f.name))?.first().copied().unwrap_or(0));
+        self.fields.iter().map(shape).collect()
+    }
+
+    /// The model with the rows `rows` of each field (degrees of freedom, ascending), all where there is `None`.
+    ///
+    /// Errors: K002, K010; K100 rows that are not there. Cost: the pieces of the file that hold a row; beside the model, one
+    /// per thread is held.
+    pub fn model(&self, rows: Vec<Option<Vec<usize>>>) -> Result<PodRegression> {
+        let (r, path) = (&self.reader, self.path.as_path());
+        if rows.len() != self.fields.len() {
+            return Err(Error::argument("rows of the fields of a model", rows.len(), self.fields.len()));
+        }
+        let fields = self.fields.iter().zip(rows).map(|(info, part)| read_field(r, path, info.clone(), part));
+        let mut scalars = Vec::new();
+        for (k, name) in r.attr_strs("/regression", "scalars")?.into_iter().enumerate() {
+            let place = format!("/scalar_models/{k}");
+            let parts: GpParts =
+                serde_json::from_str(&r.text(&format!("{place}/process"))?).map_err(|_| damaged(path, &place))?;
+            scalars.push(ScalarModel {
+                name,
+                process: GaussianProcess::from_parts(parts)?,
+                interval_factor: r.attr_f64(&place, "interval_factor")?,
             });
         }
-        if sorted {
-            cells = runs::in_runs(&cells, &r.u32("/mesh/runs")?.1).ok_or_else(|| damaged(path, "/mesh/runs"))?;
-        }
-        mesh = Some(Mesh { dim: *shape.get(1).ok_or_else(|| damaged(path, "/mesh/points"))?, points, cells });
+        Ok(PodRegression {
+            inputs: self.inputs.clone(),
+            fields: fields.collect::<Result<_>>()?,
+            scalars,
+            confidence: r.attr_f64("/", "confidence")?,
+            n_snapshots: r.attr_u64("/", "n_samples")? as usize,
+        })
     }
+}
+
+fn read_about(r: &ModelReader, path: &Path) -> Result<Provenance> {
     let dropped =
         r.attr_strs("/inputs", "constant_names")?.into_iter().zip(r.f64("/inputs/constant_values")?.1).collect();
-    let about = Provenance {
+    Ok(Provenance {
         study: r.attr_str("/", "study")?,
         study_name: r.attr_str("/", "study_name")?,
         inner_product: r.attr_str("/", "inner_product")?,
         seconds: r.attr_f64("/", "seconds_fit")?,
-        mesh,
+        mesh: if r.exists("/mesh/points") { Some(read_mesh(r, path)?) } else { None },
         training: r.f64("/inputs/training")?.1,
         dropped,
-    };
-    let model = PodRegression {
-        inputs,
-        fields,
-        scalars,
-        confidence: r.attr_f64("/", "confidence")?,
-        n_snapshots: r.attr_u64("/", "n_samples")? as usize,
-    };
-    Ok((model, about))
+    })
 }
 
-fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField> {
-    let (pod, regression) = (format!("/pod/{name}"), format!("/regression/{name}"));
+fn read_mesh(r: &ModelReader, path: &Path) -> Result<Mesh> {
+    let (shape, points) = r.f64("/mesh/points")?;
+    let mut cells = Vec::new();
+    let sorted = r.exists("/mesh/runs");
+    for (k, name) in r.attr_strs("/mesh", "types")?.iter().enumerate() {
+        let cell_type = CellType::from_name(name).ok_or_else(|| damaged(path, "/mesh"))?;
+        let place = format!("/mesh/{}_{k}", if sorted { SORTED } else { BLOCKS });
+        let connectivity = r.u32(&place)?.1;
+        cells.push(match cell_type.is_ragged() {
+            false => CellBlock::new(cell_type, connectivity),
+            true => {
+                let sizes = r.u32(&format!("{place}_sizes"))?.1;
+                CellBlock::of_sizes(cell_type, connectivity, sizes.into_iter().map(|n| n as usize))
+            }
+        });
+    }
+    if sorted {
+        cells = runs::in_runs(&cells, &r.u32("/mesh/runs")?.1).ok_or_else(|| damaged(path, "/mesh/runs"))?;
+    }
+    Ok(Mesh { dim: *shape.get(1).ok_or_else(|| damaged(path, "/mesh/points"))?, points, cells })
+}
+
+fn read_info(r: &ModelReader, path: &Path, name: String) -> Result<FieldInfo> {
+    let pod = format!("/pod/{name}");
     let location = Location::from_name(&r.attr_str(&pod, "location")?).ok_or_else(|| damaged(path, &pod))?;
-    let info = FieldInfo {
+    Ok(FieldInfo {
         name,
         location,
         n_entities: r.attr_u64(&pod, "n_entities")? as usize,
         n_components: r.attr_u64(&pod, "n_components")? as usize,
         vector: r.attr_u64(&pod, "vector")? == 1,
+    })
+}
+
+fn read_field(r: &ModelReader, path: &Path, info: FieldInfo, part: Option<Vec<usize>>) -> Result<ReducedField> {
+    let (pod, regression) = (format!("/pod/{}", info.name), format!("/regression/{}", info.name));
+    let (entries, n_dofs) = (part.as_deref(), info.n_dofs());
+    let columns = |name: &str, n_columns: Option<usize>| {
+        let place = format!("{pod}/{name}");
+        let shape = r.shape(&place)?;
+        let n = n_columns.or(shape.first().copied()).unwrap_or(0);
+        if shape.iter().try_fold(1, |n: usize, m| n.checked_mul(*m)) != n_dofs.checked_mul(n) {
+            return Err(damaged(path, &place));
+        }
+        r.f64_columns(&place, n, entries)
     };
-    let (shape, values) = r.f64(&format!("{pod}/basis"))?;
-    let (n_modes, n_dofs) = (shape.first().copied().unwrap_or(0), info.n_dofs());
-    if values.len() != n_modes * n_dofs {
-        return Err(damaged(path, &format!("{pod}/basis")));
-    }
+    let column = |name: &str| Ok::<Vec<f64>, Error>(columns(name, Some(1))?.col_as_slice(0).to_vec());
     let groups: Vec<Group> =
         serde_json::from_str(&r.text(&format!("{regression}/processes"))?).map_err(|_| damaged(path, &regression))?;
     let groups = groups
@@ -231,13 +378,11 @@ fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField
         .map(|g| Ok((g.outputs, GaussianProcess::from_parts(g.process)?)))
         .collect::<Result<Vec<_>>>()?;
     Ok(ReducedField {
-        info,
-        part: None,
-        basis: MatRef::from_column_major_slice(&values, n_dofs, n_modes).to_owned() as Mat<f64>,
-        mean: if r.exists(&format!("{pod}/mean")) { Some(r.f64(&format!("{pod}/mean"))?.1) } else { None },
+        basis: columns("basis", None)?,
+        mean: if r.exists(&format!("{pod}/mean")) { Some(column("mean")?) } else { None },
         mean_coefficients: r.f64(&format!("{pod}/mean_coefficients"))?.1,
         mean_square: r.attr_f64(&pod, "mean_square")?,
-        residual_variance: r.f64(&format!("{pod}/residual_variance"))?.1,
+        residual_variance: column("residual_variance")?,
         residual_square: r.attr_f64(&pod, "residual_square")?,
         singular_values: r.f64(&format!("{pod}/singular_values"))?.1,
         projection_error: r.attr_f64(&pod, "projection_error")?,
@@ -248,5 +393,7 @@ fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField
         groups,
         interval_factor: r.attr_f64(&regression, "interval_factor")?,
         indicator_factor: r.attr_f64(&regression, "indicator_factor")?,
+        part,
+        info,
     })
 }

@@ -147,13 +147,18 @@ impl PredictionWriter {
 
     /// Flushes the file and gives it its name. Errors: [`Error::Argument`] where samples are missing, [`Error::Write`].
     pub fn finish(self) -> Result<()> {
-        let PredictionWriter { fields, scalars, indicator, flags, n_samples, written, hdf5, temporary, .. } = self;
-        if written != n_samples {
-            return Err(Error::argument("predicted samples", written, n_samples));
+        if self.written != self.n_samples {
+            return Err(Error::argument("predicted samples", self.written, self.n_samples));
         }
+        self.close()?.commit()
+    }
+
+    /// Closes HDF5, so that others can open the file; it has its temporary name still.
+    pub(crate) fn close(self) -> Result<AtomicFile> {
+        let PredictionWriter { fields, scalars, indicator, flags, hdf5, temporary, .. } = self;
         drop((fields, scalars, indicator, flags));
         hdf5.flush().and_then(|()| hdf5.close()).map_err(|e| write_error(temporary.target(), e))?;
-        temporary.commit()
+        Ok(temporary)
     }
 
     fn check(&self, batch: &PredictionBatch, n: usize) -> Result<()> {

@@ -36,7 +36,7 @@ enum Target {
 
 /// Endings that name a target, for messages; without an ending it is a folder.
 pub const ENDINGS: &str = ".h5, .vtu, .pvd, .xdmf, or a folder";
-const TABLES: [&str; 2] = ["parameters.csv", "scalars.csv"];
+pub(super) const TABLES: [&str; 2] = ["parameters.csv", "scalars.csv"];
 
 /// The files that samples of these names are written to, tables too.
 ///
@@ -135,9 +135,7 @@ impl SampleWriter {
                 folder.commit()?;
                 let place = self.path.with_extension("");
                 let files: Vec<PathBuf> = self.names.iter().map(|n| place.join(format!("{n}.vtu"))).collect();
-                let times: Option<Vec<f64>> = self.times.into_iter().collect();
-                let differ = |t: &Vec<f64>| t.iter().map(|t| t.to_bits()).collect::<HashSet<_>>().len() == t.len();
-                write_pvd(&self.path, times.filter(differ).as_deref(), &files)
+                write_pvd(&self.path, steps(&self.times).as_deref(), &files)
             }
             Target::Folder(folder) => {
                 for (table, file) in [parameters, scalars].into_iter().zip(TABLES) {
@@ -177,14 +175,20 @@ fn append_to_series(
     Ok(())
 }
 
+/// The times of a series, where all samples have one and these differ.
+pub(super) fn steps(times: &[Option<f64>]) -> Option<Vec<f64>> {
+    let times: Option<Vec<f64>> = times.iter().copied().collect();
+    times.filter(|t| t.iter().map(|t| t.to_bits()).collect::<HashSet<_>>().len() == t.len())
+}
+
 /// Names of the files of a series.
-fn step_names(path: &Path, n: usize) -> Vec<String> {
+pub(super) fn step_names(path: &Path, n: usize) -> Vec<String> {
     let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     (0..n).map(|i| format!("{stem}_{i:05}")).collect()
 }
 
 /// Names without what separates folders, makes a pattern, or hides a file; a name that is taken gets a number.
-fn file_names(names: &[String]) -> Vec<String> {
+pub(super) fn file_names(names: &[String]) -> Vec<String> {
     let plain = |c: char| if c.is_control() || "/\\*?[]".contains(c) { '_' } else { c };
     let mut taken = HashSet::new();
     let free = |name: &String| {

@@ -2,6 +2,7 @@
 
 mod block_tree;
 pub mod dense;
+pub mod exchange_rows;
 pub mod gram_schmidt;
 pub mod householder;
 pub mod inner_product;

@@ -9,6 +9,7 @@ use super::shape_functions::ReferenceCell;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use sprs::CsMat;
+use std::ops::Range;
 use std::path::Path;
 
 /// Cells whose element matrices are held at once.
@@ -42,6 +43,45 @@ pub fn mass_matrix_of_cells(mesh: &Mesh, cells: &[usize], points: &[usize]) -> R
 /// Stiffness matrix integrated over `cells` only; see [`mass_matrix_of_cells`].
 pub fn stiffness_matrix_of_cells(mesh: &Mesh, cells: &[usize], points: &[usize]) -> Result<CsMat<f64>> {
     assemble(mesh, cells, points, Kind::Stiffness)
+}
+
+/// The rows `owned` of [`mass_matrix`] for their owner: the other points that they touch (ghosts, ascending), and the matrix between
+/// ghosts below, own points and ghosts above, where ghosts have empty rows; as [`owned_part`](crate::linalg::sparse::owned_part)
+/// cuts it out of the whole, to the last bit, without the whole.
+///
+/// Errors: see [`mass_matrix`]. Cost: one pass over the cells, and the cells around own points; not collective.
+pub fn mass_matrix_rows(mesh: &Mesh, owned: Range<usize>) -> Result<(Vec<usize>, CsMat<f64>)> {
+    mesh.validate(Path::new("mesh"))?;
+    let top = mesh.top_dimension();
+    let is_own = |p: &u32| owned.contains(&(*p as usize));
+    let (mut cells, mut near, mut first) = (Vec::new(), vec![false; mesh.n_points()], 0);
+    near.iter_mut().take(owned.end).skip(owned.start).for_each(|near| *near = true);
+    for block in &mesh.cells {
+        for i in (0..block.n_cells()).filter(|_| Some(block.cell_type.dimension()) == top) {
+            let points = block.points(i);
+            if points.iter().any(is_own) {
+                cells.push(first + i);
+                points.iter().for_each(|p| near[*p as usize] = true);
+            }
+        }
+        first += block.n_cells();
+    }
+    let points: Vec<usize> = (0..near.len()).filter(|p| near[*p]).collect();
+    let matrix = assemble(mesh, &cells, &points, Kind::Mass)?;
+    let (n, own) = (points.len(), points.partition_point(|p| *p < owned.start));
+    let own = own..own + owned.len();
+    // Rows of ghosts lack the cells of others.
+    let (mut indptr, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
+    for (i, row) in matrix.outer_iterator().enumerate() {
+        if own.contains(&i) {
+            check_row(mesh, points[i], row.nnz())?;
+            indices.extend_from_slice(row.indices());
+            data.extend_from_slice(row.data());
+        }
+        indptr.push(indices.len());
+    }
+    let ghosts = points.into_iter().filter(|p| !owned.contains(p)).collect();
+    Ok((ghosts, CsMat::new((n, n), indptr, indices, data)))
 }
 
 /// Row sums of a mass matrix: the diagonal of its lumped form, the integral of each shape function.
@@ -92,19 +132,18 @@ fn on_the_whole_mesh(mesh: &Mesh, kind: Kind) -> Result<CsMat<f64>> {
     let cells: Vec<usize> = (0..mesh.n_cells()).collect();
     let points: Vec<usize> = (0..mesh.n_points()).collect();
     let matrix = assemble(mesh, &cells, &points, kind)?;
-    if let Some(i) = matrix.outer_iterator().position(|row| row.nnz() == 0) {
-        let found = format!("no cell of dimension {} around it", mesh.top_dimension().unwrap_or(0));
-        let mend = "remove the point, or set inner_product = \"euclidean\"";
-        return Err(Error::input(
-            "K015",
-            file,
-            format!("/mesh/points, point {i}"),
-            found,
-            "every point in a cell",
-            mend,
-        ));
-    }
+    matrix.outer_iterator().enumerate().try_for_each(|(i, row)| check_row(mesh, i, row.nnz()))?;
     Ok(matrix)
+}
+
+/// Refuses a point without a cell around it.
+fn check_row(mesh: &Mesh, point: usize, n_entries: usize) -> Result<()> {
+    if n_entries > 0 {
+        return Ok(());
+    }
+    let found = format!("no cell of dimension {} around it", mesh.top_dimension().unwrap_or(0));
+    let mend = "remove the point, or set inner_product = \"euclidean\"";
+    Err(Error::input("K015", "mesh", format!("/mesh/points, point {point}"), found, "every point in a cell", mend))
 }
 
 /// Cells of one type and of the highest dimension, with their nodes numbered in `points`.

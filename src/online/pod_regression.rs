@@ -175,8 +175,13 @@ impl PodRegression {
     /// The same model with at most `n_modes` modes per field, without refitting.
     pub fn truncated(&self, n_modes: usize) -> PodRegression {
         let mut model = self.clone();
-        model.fields.iter_mut().for_each(|f| f.truncate(n_modes, self.n_snapshots));
+        model.truncate(n_modes);
         model
+    }
+
+    /// Keeps at most `n_modes` modes per field, without refitting.
+    pub fn truncate(&mut self, n_modes: usize) {
+        self.fields.iter_mut().for_each(|f| f.truncate(n_modes, self.n_snapshots));
     }
 
     /// Everything but the fields themselves at points [b, n_inputs]. Cost b n² per process.

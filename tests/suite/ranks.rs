@@ -17,7 +17,7 @@ const N: usize = 110;
 const SAMPLES: usize = 24;
 
 /// N x N squares.
-fn mesh() -> Mesh {
+pub fn mesh() -> Mesh {
     let node = |i: usize, j: usize| (j * (N + 1) + i) as u32;
     let points = (0..=N).flat_map(|j| (0..=N).flat_map(move |i| [i as f64 / N as f64, j as f64 / N as f64]));
     let quads =
@@ -37,7 +37,7 @@ fn value(x: f64, y: f64, sample: &[f64]) -> f64 {
 }
 
 /// A point field in the mass matrix and a vector field on cells in their volumes; rank `failing` hands in a NaN.
-fn fit(comm: Arc<dyn Communicator>, failing: Option<usize>) -> Result<PodRegression> {
+pub fn fit(comm: Arc<dyn Communicator>, failing: Option<usize>) -> Result<PodRegression> {
     let (mesh, inputs) = (mesh(), inputs());
     let matrix = mass_matrix(&mesh)?;
     let info = |name: &str, location, n_entities, n_components| FieldInfo {

@@ -9,6 +9,7 @@ pub(crate) mod legacy_numbers;
 pub(crate) mod legacy_scan;
 pub mod pvd;
 pub mod pvtu;
+pub mod pvtu_writer;
 pub mod vtu;
 pub mod vtu_writer;
 pub(crate) mod xml;
