@@ -210,7 +210,8 @@ impl FieldChunks {
                     let wrong = |found: String| {
                         let (samples, entities) = (self.chunk[0], self.chunk[1]);
                         let last = ((sample + samples).min(self.n_samples), (entity + entities).min(self.n_entities));
-                        let place = format!("{}, samples {sample}..{}, entries {entity}..{}", self.place, last.0, last.1);
+                        let place =
+                            format!("{}, samples {sample}..{}, entries {entity}..{}", self.place, last.0, last.1);
                         Error::input("K003", &self.path, place, found, "readable data", "copy or write the file again")
                     };
                     let offset = [sample as u64, entity as u64, component as u64];
@@ -238,9 +239,7 @@ impl FieldChunks {
         let (k, [_, entities, components]) = (self.n_components, self.chunk);
         let row = (piece.sample - begin[0]) * entities;
         let finite = match chunk {
-            Some(values) if components == k => {
-                values.copy(row * k + piece.first - begin[1] * k, piece.values)
-            }
+            Some(values) if components == k => values.copy(row * k + piece.first - begin[1] * k, piece.values),
             _ => {
                 let mut finite = true;
                 for (i, value) in piece.values.iter_mut().enumerate() {

@@ -267,7 +267,13 @@ impl Slabs for FieldSlabs {
 
 impl Plan {
     /// The first way that fits. Errors: K009.
-    fn choose(source: &dyn SnapshotSource, field: &FieldInfo, n: usize, layout: &Layout, memory: usize) -> Result<Plan> {
+    fn choose(
+        source: &dyn SnapshotSource,
+        field: &FieldInfo,
+        n: usize,
+        layout: &Layout,
+        memory: usize,
+    ) -> Result<Plan> {
         let (own, block) = (layout.local_range(), layout.block_rows());
         let chunks = source.chunks(field);
         let threads = rayon::current_num_threads();

@@ -71,17 +71,18 @@ impl Scratch {
     /// Errors: [`Error::Write`](crate::error::Error::Write) where what was written cannot be read back. Cost: one copy, in parallel over columns.
     pub fn read(&self, first: usize, mut block: MatMut<'_, f64>) -> Result<()> {
         let size = self.size();
-        let read = block.as_mut().par_col_iter_mut().enumerate().map_init(Vec::new, |bytes: &mut Vec<u8>, (j, column)| {
-            let Some(column) = column.try_as_col_major_mut() else { return Ok(()) };
-            let column = column.as_slice_mut();
-            bytes.resize(PIECE.min(column.len()) * size, 0);
-            for (i, piece) in column.chunks_mut(PIECE).enumerate() {
-                let bytes = &mut bytes[..piece.len() * size];
-                self.file.read_exact_at(bytes, self.offset(first + i * PIECE, j))?;
-                Values::Plain(bytes, size).copy(0, piece);
-            }
-            Ok(())
-        });
+        let read =
+            block.as_mut().par_col_iter_mut().enumerate().map_init(Vec::new, |bytes: &mut Vec<u8>, (j, column)| {
+                let Some(column) = column.try_as_col_major_mut() else { return Ok(()) };
+                let column = column.as_slice_mut();
+                bytes.resize(PIECE.min(column.len()) * size, 0);
+                for (i, piece) in column.chunks_mut(PIECE).enumerate() {
+                    let bytes = &mut bytes[..piece.len() * size];
+                    self.file.read_exact_at(bytes, self.offset(first + i * PIECE, j))?;
+                    Values::Plain(bytes, size).copy(0, piece);
+                }
+                Ok(())
+            });
         read.collect::<io::Result<()>>().map_err(|e| write_error(&self.path, format!("cannot be read back: {e}")))
     }
 
@@ -117,4 +118,3 @@ fn mend(e: io::Error, (n_rows, n_columns): (usize, usize), single: bool) -> Stri
     let size = (n_rows * n_columns) as f64 * if single { 4e-9 } else { 8e-9 };
     format!("{e} (unpacked snapshots of {size:.1} GB: set TMPDIR to a folder with room, or raise [reduction] memory)")
 }
-
