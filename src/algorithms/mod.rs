@@ -6,4 +6,6 @@ pub mod gaussian_process_groups;
 mod hyperparameters;
 pub mod kernel;
 pub mod pod;
+pub mod pod_modes;
+pub mod pod_spectrum;
 pub mod restricted_likelihood;
