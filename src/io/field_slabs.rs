@@ -13,7 +13,7 @@ use crate::io::SnapshotSource;
 use crate::io::field_chunks::FieldChunks;
 use crate::io::scratch::Scratch;
 use crate::io::slab_sweep::{Sweep, unpack};
-use crate::linalg::slabs::Slabs;
+use crate::linalg::slabs::{Slabs, Visit};
 use crate::linalg::tall::Layout;
 use faer::{Mat, MatMut, MatRef};
 use std::ops::Range;
@@ -153,7 +153,7 @@ impl FieldSlabs {
     fn read_ahead(
         &self,
         mut fill: impl FnMut(Range<usize>, MatMut<'_, f64>) -> Result<()> + Send,
-        visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<()> {
         let (n_rows, rows, n) = (self.layout.local_range().len(), self.plan.rows, self.samples.len());
         let slab = move |k: usize| k * rows..((k + 1) * rows).min(n_rows);
@@ -237,7 +237,7 @@ impl Slabs for FieldSlabs {
         self.samples.len()
     }
 
-    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()> {
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
         let own = self.layout.local_range();
         if own.is_empty() || self.samples.is_empty() {
             return Ok(());

@@ -10,10 +10,7 @@ pub mod randomized_svd;
 pub mod reconstruction;
 pub mod reconstruction_batch;
 pub mod simd;
-<<<<<<< HEAD
 pub mod slab_products;
-=======
->>>>>>> slabs
 pub mod slabs;
 pub mod sparse;
 pub mod sparse_cholesky;
