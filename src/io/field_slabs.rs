@@ -277,7 +277,10 @@ impl Plan {
         let (own, block) = (layout.local_range(), layout.block_rows());
         let chunks = source.chunks(field);
         let threads = rayon::current_num_threads();
-        let per_thread = chunks.map_or(1 << 22, FieldChunks::bytes_per_thread);
+        let whole = source.rows_per_read(field);
+        // Without chunks: a sample as its file holds it and as it is handed over, or a piece of all samples.
+        let per_sample = if whole >= field.n_dofs() { 16 * whole } else { 1 << 22 };
+        let per_thread = chunks.map_or(per_sample, FieldChunks::bytes_per_thread);
         // A quarter of the memory for threads that unpack, but one thread there must be.
         let n_threads = threads.min(memory / 4 / per_thread.max(1)).max(1);
         let reading = n_threads * per_thread;
@@ -303,7 +306,6 @@ impl Plan {
             let n_slabs = own.len().div_ceil(most * block);
             Some(own.len().div_ceil(n_slabs).next_multiple_of(block))
         };
-        let whole = source.rows_per_read(field);
         if let Some(rows) = rows_that_fit(&swept) {
             // Where chunks are left to HDF5, those at the ends of slabs are unpacked twice.
             let tall = if chunks.is_some() { bytes(carry) > memory / 2 } else { whole > rows / 2 };

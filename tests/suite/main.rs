@@ -12,6 +12,7 @@ mod drawing;
 mod ensight;
 mod ensight_refused;
 mod ensight_writer;
+mod field_slabs;
 mod foam_writer;
 mod found;
 mod gaussian_process;
