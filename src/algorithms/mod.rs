@@ -4,6 +4,7 @@ pub mod conformal;
 pub mod gaussian_process;
 pub mod gaussian_process_groups;
 mod hyperparameters;
+pub mod incremental_svd;
 pub mod kernel;
 pub mod pod;
 pub mod restricted_likelihood;
