@@ -81,7 +81,7 @@ fn the_certificate_of_appended_columns_is_the_error() {
             let svd = stream(&a, &m, &options, s).finish().unwrap();
             let truth = true_error(&a, &m, &svd);
             assert!(svd.exact && (svd.error / truth - 1.0).abs() <= 1e-10, "{} and {truth}", svd.error);
-            assert!(truth >= best * (1.0 - 1e-12) && truth <= 1.05 * best, "{truth} where {best} is possible");
+            assert!(truth >= best * (1.0 - 1e-12) && truth <= 1.1 * best, "{truth} where {best} is possible");
             assert!((svd.total.sqrt() / frobenius(&a, &m) - 1.0).abs() < 1e-12);
             assert_eq!((svd.n_columns, svd.basis.n_columns()), (120, 15));
             check(&svd, &m);
@@ -252,7 +252,8 @@ fn new_degrees_of_freedom() {
     svd.update_rows(&rows, &Mat::from_fn(rows.len(), 30, |i, j| whole[(rows[i], j)])).unwrap();
     let svd = svd.finish().unwrap();
     let (truth, spectrum) = (true_error(&whole, &m, &svd), singular_values(&whole, &m));
-    assert!(truth <= svd.error && svd.error <= 1e-8 * spectrum[0], "{truth} and {}", svd.error);
+    let round_off = 1e-14 * spectrum[0];
+    assert!(truth <= svd.error + round_off && svd.error <= 1e-8 * spectrum[0], "{truth} and {}", svd.error);
     assert!((0..20).all(|j| (svd.singular_values[j] / spectrum[j] - 1.0).abs() < 1e-6));
     check(&svd, &m);
 }

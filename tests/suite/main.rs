@@ -16,6 +16,7 @@ mod foam_writer;
 mod found;
 mod gaussian_process;
 mod gmsh;
+mod hapod;
 mod incremental_svd;
 mod killed;
 mod layouts;
