@@ -31,7 +31,7 @@ fn main() -> kolmo::Result<()> {
             n_components: 1,
             vector: false,
         },
-        snapshots: TallMatrix::new(Layout::serial(N_DOFS), snapshots)?,
+        snapshots: Box::new(TallMatrix::new(Layout::serial(N_DOFS), snapshots)?),
         // Weights of the trapezoidal rule.
         inner_product: InnerProduct::Diagonal(
             (0..N_DOFS).map(|i| if i % (N_DOFS - 1) == 0 { 0.5 } else { 1.0 } / (N_DOFS - 1) as f64).collect(),

@@ -286,6 +286,16 @@ impl Error {
         }
     }
 
+    /// What went wrong with a field: its name goes into the message.
+    pub fn of_field(self, name: &str) -> Self {
+        match self {
+            Error::NotConverged { what, reached, wanted } => {
+                Error::NotConverged { what: format!("{what} of field {name}"), reached, wanted }
+            }
+            other => other,
+        }
+    }
+
     /// Bad input as that of `file`, for checks that did not know the file.
     pub fn in_file(self, path: &Path) -> Self {
         match self {

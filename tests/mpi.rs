@@ -33,8 +33,8 @@ fn collectives(comm: &dyn Communicator) {
     let (rank, size) = (comm.rank(), comm.size());
     let mut sum = [0.1 * (rank + 1) as f64, 1e16, rank as f64];
     comm.all_sum(&mut sum);
-    let expected = (1..size).fold(0.1, |s, r| s + 0.1 * (r + 1) as f64);
-    assert_eq!(sum[0].to_bits(), expected.to_bits(), "added in rank order");
+    let expected = tree_sum((0..size).map(|r| 0.1 * (r + 1) as f64).collect());
+    assert_eq!(sum[0].to_bits(), expected.to_bits(), "added along the tree");
     assert_eq!(sum[2], (size * (size - 1) / 2) as f64);
     let own = vec![rank as f64; 2 * rank];
     let all = comm.all_gather(&own);
@@ -47,6 +47,14 @@ fn collectives(comm: &dyn Communicator) {
     assert_eq!(comm.all_argmax(rank as f64, 10 + rank), ((size - 1) as f64, 9 + size));
     assert_eq!(comm.all_argmax(1.0, 10 + rank), (1.0, 10), "the lowest index on ties");
     assert_eq!(comm.all_argmax(if rank == 0 { 2.0 } else { f64::NAN }, rank), (2.0, 0));
+}
+
+/// Neighbours first, then their sums: how ranks add.
+fn tree_sum(mut values: Vec<f64>) -> f64 {
+    while values.len() > 1 {
+        values = values.chunks(2).map(|pair| pair.iter().sum()).collect();
+    }
+    values[0]
 }
 
 fn errors(comm: &dyn Communicator) {

@@ -8,4 +8,6 @@ mod hyperparameters;
 pub mod incremental_svd;
 pub mod kernel;
 pub mod pod;
+pub mod pod_modes;
+pub mod pod_spectrum;
 pub mod restricted_likelihood;

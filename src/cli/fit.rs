@@ -3,7 +3,7 @@
 use super::source::{Samples, inner_product, tables_beside};
 use super::{Global, spare, spare_files};
 use clap::Args;
-use faer::Mat;
+use faer::{Mat, MatRef};
 use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
 use kolmo::algorithms::kernel::Kernel;
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation};
@@ -16,7 +16,7 @@ use kolmo::io::pod_model::{Provenance, write};
 use kolmo::io::sample_files::{contents, is_pattern};
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
-use kolmo::linalg::tall::{Layout, TallMatrix};
+use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use kolmo::mesh::Mesh;
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
 use kolmo::online::PodRegression;
@@ -140,7 +140,24 @@ fn snapshots_of(
         false => Mat::from_fn(held.len(), rows.len(), |i, j| all[(held[i] - first, j)]),
     });
     let local = agree(comm.as_ref(), local)?;
-    Ok(FieldSnapshots { snapshots: TallMatrix::new(layout, local)?, inner_product: product, rows: None, info })
+    Ok(FieldSnapshots {
+        snapshots: Box::new(TallMatrix::new(layout, local)?),
+        inner_product: product,
+        rows: None,
+        info,
+    })
+}
+
+/// Puts the rows of all ranks together on every rank. Collective.
+fn gather(model: &mut PodRegression, comm: &dyn Communicator) {
+    for field in &mut model.fields {
+        let Some(rows) = field.part.take() else { continue };
+        let whole = |local: MatRef<'_, f64>| gather_rows(comm, &rows, local, field.info.n_dofs());
+        let column = |v: &[f64]| whole(MatRef::from_column_major_slice(v, v.len(), 1)).col_as_slice(0).to_vec();
+        let (basis, mean) = (whole(field.basis.as_ref()), field.mean.as_deref().map(column));
+        field.residual_variance = column(&field.residual_variance);
+        (field.basis, field.mean) = (basis, mean);
+    }
 }
 
 /// Refuses fewer samples than a fit needs.
@@ -177,7 +194,8 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
     let options = Options { progress: global.steps("fit"), ..options_of(study) };
-    let model = pod_regression(&inputs, fields, &scalars, &options).map_err(|e| of_file(e, study, samples))?;
+    let mut model = pod_regression(&inputs, fields, &scalars, &options).map_err(|e| of_file(e, study, samples))?;
+    gather(&mut model, comm.as_ref());
     let about = Provenance {
         study: study.text.clone(),
         study_name: study.name.clone(),

@@ -1,5 +1,6 @@
 //! The ranks of a run.
 
+mod counting;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 #[cfg(not(feature = "mpi"))]
@@ -8,26 +9,90 @@ pub mod mpi;
 mod single;
 mod threads;
 
+pub use counting::{CountingComm, Traffic};
 pub use single::SingleComm;
 pub use threads::{ThreadComm, run_on_threads};
 
 use crate::error::{Error, Result};
 use std::fmt::Debug;
 
-/// The ranks of a run. All methods but `rank` and `size` are collective: every rank calls them in the same order.
+/// The ranks of a run. `rank`, `size`, `send` and `receive` are called by one rank; all else is collective: every rank
+/// calls it in the same order.
+///
+/// Collectives run along binary trees in rank order: log2(size) messages per rank, and sums that are the same on all ranks.
 pub trait Communicator: Send + Sync + Debug {
     /// Number of this rank, from 0.
     fn rank(&self) -> usize;
     /// Number of ranks.
     fn size(&self) -> usize;
-    /// Replaces `values` by the sum over ranks, added in rank order (bit-identical on all ranks).
-    fn all_sum(&self, values: &mut [f64]);
-    /// Largest value over the ranks and its index; on ties the lowest index.
-    fn all_argmax(&self, value: f64, index: usize) -> (f64, usize);
+    /// Sends to another rank, which must [`receive`](Self::receive) it; messages of a pair arrive in order. May wait for it.
+    fn send(&self, values: &[f64], to: usize);
+    /// Waits for the next message of another rank.
+    fn receive(&self, from: usize) -> Vec<f64>;
     /// Replaces `values` by those of `root`; all ranks pass the same length.
     fn broadcast(&self, values: &mut [f64], root: usize);
     /// The contributions of all ranks, in rank order, on every rank; lengths may differ.
     fn all_gather(&self, values: &[f64]) -> Vec<Vec<f64>>;
+
+    /// The values of all ranks put together by `combine` (of lower ranks, of higher ranks), on rank 0; empty elsewhere.
+    fn reduce(&self, value: Vec<f64>, combine: &mut dyn FnMut(Vec<f64>, Vec<f64>) -> Vec<f64>) -> Vec<f64> {
+        let (rank, size) = (self.rank(), self.size());
+        let (mut value, mut step) = (value, 1);
+        while step < size {
+            if rank & step != 0 {
+                self.send(&value, rank - step);
+                return Vec::new();
+            }
+            if rank + step < size {
+                value = combine(value, self.receive(rank + step));
+            }
+            step *= 2;
+        }
+        value
+    }
+
+    /// The values of rank 0, whatever their number.
+    fn spread(&self, values: Vec<f64>) -> Vec<f64> {
+        let (rank, size) = (self.rank(), self.size());
+        let mut step = size.next_power_of_two();
+        // The lowest bit of a rank is the step at which it hears.
+        let heard = if rank == 0 { step } else { 1 << rank.trailing_zeros() };
+        let values = if rank == 0 { values } else { self.receive(rank - heard) };
+        while step > 1 {
+            step /= 2;
+            if step < heard && rank + step < size {
+                self.send(&values, rank + step);
+            }
+        }
+        values
+    }
+
+    /// [`reduce`](Self::reduce), with the result on every rank.
+    fn tree_reduce(&self, value: Vec<f64>, combine: &mut dyn FnMut(Vec<f64>, Vec<f64>) -> Vec<f64>) -> Vec<f64> {
+        self.spread(self.reduce(value, combine))
+    }
+
+    /// Replaces `values` by the sum over ranks, added along the tree (bit-identical on all ranks).
+    fn all_sum(&self, values: &mut [f64]) {
+        let sum = self.tree_reduce(values.to_vec(), &mut |mut a, b| {
+            a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
+            a
+        });
+        values.copy_from_slice(&sum);
+    }
+
+    /// Largest value over the ranks and its index; on ties the lowest index; what is no number loses.
+    fn all_argmax(&self, value: f64, index: usize) -> (f64, usize) {
+        let own = if value.is_nan() { f64::NEG_INFINITY } else { value };
+        let better = |a: &[f64], b: &[f64]| b[0] > a[0] || (b[0] == a[0] && b[1] < a[1]);
+        let best = self.tree_reduce(vec![own, index as f64], &mut |a, b| if better(&a, &b) { b } else { a });
+        (best[0], best[1] as usize)
+    }
+
+    /// Returns when all ranks have called it.
+    fn barrier(&self) {
+        self.tree_reduce(Vec::new(), &mut |a, _| a);
+    }
 }
 
 fn of_launcher(names: [&str; 3]) -> Option<usize> {
@@ -51,36 +116,32 @@ pub fn launched_here() -> usize {
 
 /// Makes an error of any rank the error of all ranks (the lowest failing rank's); collective.
 pub fn agree<T>(comm: &dyn Communicator, local: Result<T>) -> Result<T> {
-    if comm.size() == 1 {
+    let (rank, size) = (comm.rank(), comm.size());
+    if size == 1 {
         return local;
     }
-    let packed: Vec<f64> = match &local {
-        Ok(_) => Vec::new(),
-        Err(e) => format!("{}\n{}\n{e}", e.code(), e.exit_code()).bytes().map(f64::from).collect(),
+    // The lowest failing rank has the largest negated number.
+    let (failed, _) = comm.all_argmax(if local.is_err() { -(rank as f64) } else { f64::NEG_INFINITY }, 0);
+    if failed == f64::NEG_INFINITY {
+        return local;
+    }
+    let lowest = -failed as usize;
+    let mut packed: Vec<f64> = match &local {
+        Err(e) if rank == lowest => format!("{}\n{}\n{e}", e.code(), e.exit_code()).bytes().map(f64::from).collect(),
+        _ => Vec::new(),
     };
-    let all = comm.all_gather(&packed);
-    let failed = all.iter().enumerate().find(|(_, bytes)| !bytes.is_empty());
-    match (failed, local) {
-        (None, local) => local,
-        (Some((rank, _)), Err(e)) if rank == comm.rank() => Err(e),
-        (Some((rank, bytes)), _) => {
-            let text = String::from_utf8_lossy(&bytes.iter().map(|b| *b as u8).collect::<Vec<_>>()).into_owned();
+    let mut length = [packed.len() as f64];
+    comm.broadcast(&mut length, lowest);
+    packed.resize(length[0] as usize, 0.0);
+    comm.broadcast(&mut packed, lowest);
+    match local {
+        Err(e) if rank == lowest => Err(e),
+        _ => {
+            let text = String::from_utf8_lossy(&packed.iter().map(|b| *b as u8).collect::<Vec<_>>()).into_owned();
             let mut parts = text.splitn(3, '\n');
             let code = parts.next().unwrap_or_default().to_string();
             let exit = parts.next().and_then(|s| s.parse().ok()).unwrap_or(1);
-            Err(Error::Rank { rank, code, exit, message: parts.next().unwrap_or_default().to_string() })
+            Err(Error::Rank { rank: lowest, code, exit, message: parts.next().unwrap_or_default().to_string() })
         }
     }
-}
-
-/// Largest `[value, index]` pair; the lowest index on ties; pairs that are not numbers lose.
-fn argmax_of(pairs: &[Vec<f64>]) -> (f64, usize) {
-    let mut best = (f64::NEG_INFINITY, usize::MAX);
-    for pair in pairs {
-        let (value, index) = (pair[0], pair[1] as usize);
-        if value > best.0 || (value == best.0 && index < best.1) {
-            best = (value, index);
-        }
-    }
-    best
 }

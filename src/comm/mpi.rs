@@ -8,7 +8,7 @@ use ::mpi::environment::{Universe, initialize_with_threading, is_initialized};
 use ::mpi::ffi::MPI_Comm;
 use ::mpi::raw::FromRaw;
 use ::mpi::topology::SimpleCommunicator;
-use ::mpi::traits::{Communicator as _, CommunicatorCollectives as _, Root as _};
+use ::mpi::traits::{Communicator as _, CommunicatorCollectives as _, Destination as _, Root as _, Source as _};
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,8 +17,8 @@ pub const BUILT_IN: bool = true;
 
 /// The ranks of an MPI communicator.
 ///
-/// Sums gather the parts of all ranks and add them in rank order, so that they do not depend on the algorithm that the
-/// MPI library picks. Messages of more than 2^31 entries are sent in pieces.
+/// Sums run along the engine's own trees, so that they do not depend on the algorithm that the MPI library picks.
+/// Messages of more than 2^31 entries are sent in pieces.
 pub struct MpiComm {
     comm: SimpleCommunicator,
     rank: usize,
@@ -90,16 +90,24 @@ impl Communicator for MpiComm {
     fn size(&self) -> usize {
         self.size
     }
-    fn all_sum(&self, values: &mut [f64]) {
-        let parts = self.all_gather(values);
-        values.copy_from_slice(&parts[0]);
-        for part in &parts[1..] {
-            values.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+    fn send(&self, values: &[f64], to: usize) {
+        let process = self.comm.process_at_rank(to as i32);
+        process.send(&(values.len() as u64));
+        for piece in values.chunks(i32::MAX as usize) {
+            process.send(piece);
         }
     }
-    fn all_argmax(&self, value: f64, index: usize) -> (f64, usize) {
-        super::argmax_of(&self.all_gather(&[value, index as f64]))
+
+    fn receive(&self, from: usize) -> Vec<f64> {
+        let process = self.comm.process_at_rank(from as i32);
+        let (length, _) = process.receive::<u64>();
+        let mut values = vec![0.0; length as usize];
+        for piece in values.chunks_mut(i32::MAX as usize) {
+            process.receive_into(piece);
+        }
+        values
     }
+
     fn broadcast(&self, values: &mut [f64], root: usize) {
         let root = self.comm.process_at_rank(root as i32);
         for piece in values.chunks_mut(i32::MAX as usize) {

@@ -13,10 +13,13 @@ impl Communicator for SingleComm {
     fn size(&self) -> usize {
         1
     }
-    fn all_sum(&self, _values: &mut [f64]) {}
-    fn all_argmax(&self, value: f64, index: usize) -> (f64, usize) {
-        (value, index)
+    /// There is no other rank.
+    fn send(&self, _values: &[f64], _to: usize) {}
+
+    fn receive(&self, _from: usize) -> Vec<f64> {
+        Vec::new()
     }
+
     fn broadcast(&self, _values: &mut [f64], _root: usize) {}
     fn all_gather(&self, values: &[f64]) -> Vec<Vec<f64>> {
         vec![values.to_vec()]

@@ -1,12 +1,16 @@
 //! Ranks as threads of one process, so that plain tests run every collective algorithm on several ranks.
 
 use super::Communicator;
-use std::sync::{Arc, Barrier, Mutex};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard};
 
 #[derive(Debug)]
 struct Board {
     barrier: Barrier,
     slots: Mutex<Vec<Vec<f64>>>,
+    /// Messages on the way, by sender and receiver.
+    letters: Mutex<HashMap<(usize, usize), VecDeque<Vec<f64>>>>,
+    arrived: Condvar,
 }
 
 /// One rank of a group of threads.
@@ -19,7 +23,12 @@ pub struct ThreadComm {
 
 /// Runs `f` on `size` ranks, each a thread; returns the results in rank order.
 pub fn run_on_threads<T: Send>(size: usize, f: impl Fn(Arc<dyn Communicator>) -> T + Sync) -> Vec<T> {
-    let board = Arc::new(Board { barrier: Barrier::new(size), slots: Mutex::new(vec![Vec::new(); size]) });
+    let board = Arc::new(Board {
+        barrier: Barrier::new(size),
+        slots: Mutex::new(vec![Vec::new(); size]),
+        letters: Mutex::default(),
+        arrived: Condvar::new(),
+    });
     std::thread::scope(|scope| {
         let handles: Vec<_> = (0..size)
             .map(|rank| {
@@ -42,7 +51,11 @@ impl ThreadComm {
         result
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<f64>>> {
+    fn letters(&self) -> MutexGuard<'_, HashMap<(usize, usize), VecDeque<Vec<f64>>>> {
+        self.board.letters.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<f64>>> {
         self.board.slots.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -54,19 +67,22 @@ impl Communicator for ThreadComm {
     fn size(&self) -> usize {
         self.size
     }
-    fn all_sum(&self, values: &mut [f64]) {
-        let sum = self.exchange(values, |all| {
-            let mut sum = all[0].clone();
-            for part in &all[1..] {
-                sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+    fn send(&self, values: &[f64], to: usize) {
+        let mut letters = self.letters();
+        letters.entry((self.rank, to)).or_default().push_back(values.to_vec());
+        self.board.arrived.notify_all();
+    }
+
+    fn receive(&self, from: usize) -> Vec<f64> {
+        let mut letters = self.letters();
+        loop {
+            if let Some(values) = letters.get_mut(&(from, self.rank)).and_then(VecDeque::pop_front) {
+                return values;
             }
-            sum
-        });
-        values.copy_from_slice(&sum);
+            letters = self.board.arrived.wait(letters).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
     }
-    fn all_argmax(&self, value: f64, index: usize) -> (f64, usize) {
-        super::argmax_of(&self.all_gather(&[value, index as f64]))
-    }
+
     fn broadcast(&self, values: &mut [f64], root: usize) {
         let mine: &[f64] = if self.rank == root { values } else { &[] };
         let copy = self.exchange(mine, |all| all[root].clone());

@@ -232,6 +232,7 @@ fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField
         .collect::<Result<Vec<_>>>()?;
     Ok(ReducedField {
         info,
+        part: None,
         basis: MatRef::from_column_major_slice(&values, n_dofs, n_modes).to_owned() as Mat<f64>,
         mean: if r.exists(&format!("{pod}/mean")) { Some(r.f64(&format!("{pod}/mean"))?.1) } else { None },
         mean_coefficients: r.f64(&format!("{pod}/mean_coefficients"))?.1,

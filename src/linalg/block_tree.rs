@@ -40,40 +40,87 @@ impl Node {
     }
 }
 
+/// The tree while slabs of rows come in one after the other.
+pub(crate) struct Reduction<'a, C> {
+    layout: &'a Layout,
+    combine: C,
+    open: Vec<Node>,
+}
+
+impl<'a, C: Fn(Mat<f64>, &Mat<f64>) -> Mat<f64> + Sync> Reduction<'a, C> {
+    /// Begins; `combine` gets (left, right).
+    pub(crate) fn new(layout: &'a Layout, combine: C) -> Self {
+        Reduction { layout, combine, open: Vec::new() }
+    }
+
+    /// Adds the blocks of owned rows `rows` (counted from the first owned one), which follow those of the last slab.
+    ///
+    /// `leaf` gets rows of the slab, from 0. Blocks run in parallel; at most log2(number of blocks) partial results
+    /// are held per thread.
+    pub(crate) fn slab(&mut self, rows: Range<usize>, leaf: impl Fn(Range<usize>) -> Mat<f64> + Sync) {
+        let size = self.layout.block_rows();
+        let first = self.layout.local_range().start + rows.start;
+        let (from, to) = (first, first + rows.len());
+        let of_block = |b: usize| leaf((b * size).max(from) - first..((b + 1) * size).min(to) - first);
+        let whole = if rows.is_empty() { Vec::new() } else { largest_nodes(from / size..to.div_ceil(size)) };
+        let combine = &self.combine;
+        let nodes: Vec<Node> = whole
+            .into_par_iter()
+            .map(|(level, index)| Node { level, index, value: node(level, index, &of_block, combine) })
+            .collect();
+        for node in nodes {
+            self.open.push(node);
+            close(&mut self.open, combine);
+        }
+    }
+
+    /// The result over all ranks, on every rank; `None` without rows. Collective: log2(number of ranks) messages, each
+    /// of at most 2 log2(number of blocks) partial results.
+    pub(crate) fn finish(self) -> Option<Mat<f64>> {
+        let Reduction { layout, combine, open } = self;
+        let fold =
+            |open: Vec<Node>| open.into_iter().map(|n| n.value).rev().reduce(|right, left| combine(left, &right));
+        if layout.comm().size() == 1 {
+            return fold(open);
+        }
+        let packed = layout.comm().reduce(pack(&open), &mut |lower, upper| {
+            let mut open = Node::unpack(&lower);
+            for node in Node::unpack(&upper) {
+                open.push(node);
+                close(&mut open, &combine);
+            }
+            pack(&open)
+        });
+        let result = fold(Node::unpack(&packed)).map(|value| Node { level: 0, index: 0, value });
+        let all = layout.comm().spread(pack(result.as_slice()));
+        Node::unpack(&all).pop().map(|n| n.value)
+    }
+}
+
+fn pack(nodes: &[Node]) -> Vec<f64> {
+    let mut packed = Vec::new();
+    nodes.iter().for_each(|node| node.pack(&mut packed));
+    packed
+}
+
 /// `leaf` of every block, put together by `combine` (left, right); `None` without rows. Collective.
 ///
-/// `leaf` gets rows of this rank, by their local numbers. Blocks run in parallel; at most log2(number of blocks)
-/// partial results are held per thread, and as many are sent per rank.
+/// `leaf` gets rows of this rank, by their local numbers.
 pub(crate) fn reduce_blocks(
     layout: &Layout,
     leaf: impl Fn(Range<usize>) -> Mat<f64> + Sync,
     combine: impl Fn(Mat<f64>, &Mat<f64>) -> Mat<f64> + Sync,
 ) -> Option<Mat<f64>> {
-    let (owned, size) = (layout.local_range(), layout.block_rows());
+    let mut reduction = Reduction::new(layout, combine);
     let shift = layout.owned().start;
-    let blocks = owned.start / size..owned.end.div_ceil(size);
-    let of_block = |b: usize| {
-        let (from, to) = ((b * size).max(owned.start), ((b + 1) * size).min(owned.end));
-        leaf(from - owned.start + shift..to - owned.start + shift)
-    };
-    let whole = if owned.is_empty() { Vec::new() } else { largest_nodes(blocks) };
-    let own: Vec<Node> = whole
-        .into_par_iter()
-        .map(|(level, index)| Node { level, index, value: node(level, index, &of_block, &combine) })
-        .collect();
-    let all = if layout.comm().size() == 1 {
-        own
-    } else {
-        let mut packed = Vec::new();
-        own.iter().for_each(|node| node.pack(&mut packed));
-        layout.comm().all_gather(&packed).iter().flat_map(|part| Node::unpack(part)).collect()
-    };
-    let mut open: Vec<Node> = Vec::new();
-    for node in all {
-        open.push(node);
-        close(&mut open, &combine);
-    }
-    open.into_iter().map(|n| n.value).rev().reduce(|right, left| combine(left, &right))
+    reduction.slab(0..layout.owned().len(), |rows| leaf(rows.start + shift..rows.end + shift));
+    reduction.finish()
+}
+
+/// a + b.
+pub(crate) fn add(mut a: Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
+    a += b;
+    a
 }
 
 /// Sum over all blocks of all ranks; zero without rows. Collective.
@@ -82,10 +129,6 @@ pub(crate) fn sum_blocks(
     shape: (usize, usize),
     leaf: impl Fn(Range<usize>) -> Mat<f64> + Sync,
 ) -> Mat<f64> {
-    let add = |mut a: Mat<f64>, b: &Mat<f64>| {
-        a += b;
-        a
-    };
     reduce_blocks(layout, leaf, add).unwrap_or_else(|| Mat::zeros(shape.0, shape.1))
 }
 

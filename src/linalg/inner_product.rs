@@ -53,7 +53,7 @@ impl InnerProduct {
     }
 
     /// Rows `rows` of M X (local numbers).
-    fn apply_rows(&self, x: MatRef<'_, f64>, rows: Range<usize>) -> Mat<f64> {
+    pub(crate) fn apply_rows(&self, x: MatRef<'_, f64>, rows: Range<usize>) -> Mat<f64> {
         match self {
             InnerProduct::Sparse(m) => sparse::mul_rows(m, x, rows),
             InnerProduct::Euclidean => x.subrows(rows.start, rows.len()).to_owned(),
@@ -123,29 +123,35 @@ pub fn orthonormality(v: &TallMatrix, m: &InnerProduct) -> f64 {
     worst
 }
 
-/// Makes independent columns orthonormal in M. Collective.
+/// Makes independent columns orthonormal in M: V = Q R. Collective.
 ///
 /// Columns scaled by sqrt(w) where M is diagonal, by [`tsqr`]; where M is sparse, Cholesky of VᵀMV after a Euclidean
 /// [`tsqr`], twice: the first sees the condition of M only, the second a matrix that is I up to round-off times it.
 pub fn orthonormalize(v: &TallMatrix, m: &InnerProduct) -> Result<TallMatrix> {
-    match m {
-        InnerProduct::Euclidean => Ok(divide(v, tsqr(v))),
-        InnerProduct::Diagonal(w) => Ok(divide(v, weighted_tsqr(v, Some(&square_roots(w))))),
-        InnerProduct::Sparse(_) => {
-            let mut q = divide(v, tsqr(v));
-            for _ in 0..2 {
-                let l = dense::cholesky(m.gram(&q).as_ref(), "the inner product")?;
-                q = divide(&q, l.transpose().to_owned());
-            }
-            Ok(q)
+    Ok(orthonormal_factors(v, m)?.0)
+}
+
+/// [`orthonormalize`] with R [n, n], upper triangular. Collective.
+pub fn orthonormal_factors(v: &TallMatrix, m: &InnerProduct) -> Result<(TallMatrix, Mat<f64>)> {
+    let mut r = match m {
+        InnerProduct::Diagonal(w) => weighted_tsqr(v, Some(&square_roots(w))),
+        _ => tsqr(v),
+    };
+    let mut q = divide(v, r.as_ref());
+    if let InnerProduct::Sparse(_) = m {
+        for _ in 0..2 {
+            let l = dense::cholesky(m.gram(&q).as_ref(), "the inner product")?;
+            q = divide(&q, l.transpose());
+            r = dense::mul(l.transpose(), r.as_ref());
         }
     }
+    Ok((q, r))
 }
 
 /// V R⁻¹.
-fn divide(v: &TallMatrix, r: Mat<f64>) -> TallMatrix {
+fn divide(v: &TallMatrix, r: MatRef<'_, f64>) -> TallMatrix {
     let mut inverse = Mat::identity(r.nrows(), r.ncols());
-    dense::solve_upper(r.as_ref(), inverse.as_mut());
+    dense::solve_upper(r, inverse.as_mut());
     v.mul_small(inverse.as_ref())
 }
 

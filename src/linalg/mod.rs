@@ -11,6 +11,8 @@ pub mod randomized_svd;
 pub mod reconstruction;
 pub mod reconstruction_batch;
 pub mod simd;
+pub mod slab_products;
+pub mod slabs;
 pub mod sparse;
 pub mod sparse_cholesky;
 pub mod tall;

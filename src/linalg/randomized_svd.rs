@@ -2,7 +2,10 @@
 
 use super::dense;
 use super::inner_product::{InnerProduct, orthonormalize};
+use super::slab_products::{cross, norms};
+use super::slabs::{Slabs, mul_small};
 use super::tall::TallMatrix;
+use crate::comm::agree;
 use crate::error::Result;
 use faer::Mat;
 use rand::SeedableRng;
@@ -18,6 +21,8 @@ const POWER_ITERATIONS: usize = 2;
 pub struct RandomizedSvd {
     /// Left singular vectors, orthonormal in M.
     pub left: TallMatrix,
+    /// Right singular vectors [n, k].
+    pub right: Mat<f64>,
     /// Singular values, descending.
     pub sigma: Vec<f64>,
     /// Squared Frobenius norm of X in M: the sum of all sigma².
@@ -28,31 +33,37 @@ pub struct RandomizedSvd {
 
 /// Leading `k` singular triplets of X in the inner product M from a random projection.
 ///
-/// The test matrix belongs to the columns of X, so the result does not depend on the number of ranks. Six passes over X.
+/// The test matrix belongs to the columns of X, so the result does not depend on the number of ranks. Seven passes over X.
 /// Collective. Reference: Halko, Martinsson, Tropp, SIAM Review 53 (2011) 217, algorithms 4.4 and 5.1.
-pub fn randomized_svd(x: &TallMatrix, m: &InnerProduct, k: usize, seed: u64) -> Result<RandomizedSvd> {
+pub fn randomized_svd(x: &dyn Slabs, m: &InnerProduct, k: usize, seed: u64) -> Result<RandomizedSvd> {
     let n = x.n_columns();
     let width = (k + OVERSAMPLING).min(n);
     let mut rng = StdRng::seed_from_u64(seed);
     let mut probe = Mat::from_fn(n, width, |_, _| StandardNormal.sample(&mut rng));
     for _ in 0..POWER_ITERATIONS {
-        let y = orthonormalize_or_drop(&x.mul_small(probe.as_ref()), m)?;
-        let b = m.cross(&y, x);
+        let y = orthonormalize_or_drop(&project(x, &probe)?, m)?;
+        let b = cross(&y, x, m)?;
         let (_, _, z) = dense::thin_svd(b.as_ref())?;
         probe = z;
     }
-    let q = orthonormalize_or_drop(&x.mul_small(probe.as_ref()), m)?;
-    let b = m.cross(&q, x);
-    let (u, sigma, _) = dense::thin_svd(b.as_ref())?;
-    let total: f64 = m.norms(x).iter().map(|v| v * v).sum();
+    let q = orthonormalize_or_drop(&project(x, &probe)?, m)?;
+    let b = cross(&q, x, m)?;
+    let (u, sigma, z) = dense::thin_svd(b.as_ref())?;
+    let total: f64 = norms(x, m)?.iter().map(|v| v * v).sum();
     let kept = k.min(sigma.len());
     let seen: f64 = sigma[..kept].iter().map(|s| s * s).sum();
     Ok(RandomizedSvd {
         left: q.mul_small(u.subcols(0, kept)),
+        right: z.subcols(0, kept).to_owned(),
         error: (total - seen).max(0.0).sqrt(),
         sigma: sigma[..kept].to_vec(),
         total,
     })
+}
+
+/// X times a small matrix. Collective.
+fn project(x: &dyn Slabs, b: &Mat<f64>) -> Result<TallMatrix> {
+    agree(x.layout().comm().as_ref(), mul_small(x, b.as_ref()))
 }
 
 /// Orthonormal columns for the part of Y above round-off.

@@ -260,7 +260,7 @@ pub(crate) fn symmetric(lower: Mat<f64>) -> Mat<f64> {
 }
 
 /// c = A B for tall A and small B, by row blocks in parallel.
-fn mul_blocks(c: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>, block_rows: usize) {
+pub(crate) fn mul_blocks(c: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>, block_rows: usize) {
     if a.nrows() > 0 && b.ncols() > 0 {
         c.par_row_chunks_mut(block_rows).enumerate().for_each(|(i, block)| {
             let len = block.nrows();

@@ -26,13 +26,17 @@ pub fn weighted_tsqr(x: &TallMatrix, factors: Option<&[f64]>) -> Mat<f64> {
         }
         qr_r(block)
     };
-    let r = reduce_blocks(x.layout(), leaf, |a, b| stack_r(&a, b)).unwrap_or_else(|| Mat::zeros(0, n));
-    // Fewer rows than columns: pad, so that R is always square.
+    square(reduce_blocks(x.layout(), leaf, |a, b| stack_r(&a, b)), n)
+}
+
+/// Fewer rows than columns are padded, so that R is always [n, n].
+pub(crate) fn square(r: Option<Mat<f64>>, n: usize) -> Mat<f64> {
+    let r = r.unwrap_or_else(|| Mat::zeros(0, n));
     Mat::from_fn(n, n, |i, j| if i < r.nrows() { r[(i, j)] } else { 0.0 })
 }
 
 /// R of two stacked factors.
-fn stack_r(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
+pub(crate) fn stack_r(a: &Mat<f64>, b: &Mat<f64>) -> Mat<f64> {
     let top = a.nrows();
     qr_r(Mat::from_fn(top + b.nrows(), a.ncols(), |i, j| if i < top { a[(i, j)] } else { b[(i - top, j)] }))
 }

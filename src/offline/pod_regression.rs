@@ -5,10 +5,14 @@ use super::calibration::{Coordinates, FOLDS, cross_validate};
 use crate::algorithms::conformal::{conformal_factor, normal_quantile};
 use crate::algorithms::gaussian_process::{GpOptions, gaussian_process};
 use crate::algorithms::gaussian_process_groups::{cross_validation, grouped_gaussian_processes};
-use crate::algorithms::pod::{Algorithm, PodOptions, Truncation, few_of_many, pod, subtract};
+use crate::algorithms::pod::{Algorithm, PodOptions, Truncation};
+use crate::algorithms::pod_modes::modes;
+use crate::algorithms::pod_spectrum::{few_of_many, spectrum};
+use crate::comm::agree;
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
 use crate::linalg::inner_product::InnerProduct;
+use crate::linalg::slabs::{Slabs, Watched};
 use crate::linalg::tall::{TallMatrix, gather_rows};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
 use faer::{Mat, MatRef};
@@ -19,8 +23,8 @@ const CALIBRATION_ROWS: usize = 20_000;
 /// The snapshots of one field and the inner product they are measured in.
 pub struct FieldSnapshots {
     pub info: FieldInfo,
-    /// [n_dofs, n], shared out over ranks.
-    pub snapshots: TallMatrix,
+    /// [n_dofs, n], shared out over ranks, in memory or slab by slab.
+    pub snapshots: Box<dyn Slabs>,
     pub inner_product: InnerProduct,
     /// Entry of the field that each row of the layout is, where interface rows are on several ranks; `None` where every
     /// row is owned once.
@@ -66,8 +70,8 @@ pub fn check_magnitude(what: &str, largest: f64) -> Result<()> {
 
 /// Fits POD + GP: `inputs` [n, d], each field [n_dofs, n], `scalars` [n, n_scalars].
 ///
-/// Intervals and the indicator are scaled by the errors of models built without a fold of the samples. The model is
-/// whole on every rank. Collective. Errors: fewer than 3 samples, K019 for magnitudes beyond 1e±130, and those of
+/// Intervals and the indicator are scaled by the errors of models built without a fold of the samples. Every rank holds
+/// its rows of the model, and all that is small. Collective. Errors: fewer than 3 samples, K019 for magnitudes beyond 1e±130, and those of
 /// [`pod`] and the Gaussian processes. Cost: the POD and about FOLDS + 1 fits of the processes.
 pub fn pod_regression(
     inputs: &Table,
@@ -139,10 +143,6 @@ fn wide(options: &PodOptions, n: usize) -> PodOptions {
     PodOptions { truncation, ..options.clone() }
 }
 
-fn column(m: MatRef<'_, f64>, j: usize) -> Vec<f64> {
-    m.col(j).iter().copied().collect()
-}
-
 fn square(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum()
 }
@@ -155,36 +155,31 @@ fn reduce(
 ) -> Result<ReducedField> {
     step(0, "POD of");
     let FieldSnapshots { info, snapshots, inner_product, rows } = field;
-    let (n, layout) = (snapshots.n_columns(), snapshots.layout().clone());
-    let (comm, n_dofs) = (layout.comm().clone(), info.n_dofs());
-    let most = snapshots.owned().col_iter().flat_map(|c| c.iter()).fold(0.0_f64, |m, v| m.max(v.abs()));
-    check_magnitude(&format!("field {}", info.name), comm.all_argmax(most, 0).0)?;
+    let (snapshots, layout) = (snapshots.as_ref(), snapshots.layout().clone());
+    let (n, n_dofs, comm) = (snapshots.n_columns(), info.n_dofs(), layout.comm().clone());
     let own = layout.owned();
-    let rows = rows.unwrap_or_else(|| layout.local_range().collect());
-    let all = pod(&snapshots, &inner_product, &wide(&options.pod, n)).map_err(|e| match e {
-        Error::NotConverged { what, reached, wanted } => {
-            Error::NotConverged { what: format!("{what} of field {}", info.name), reached, wanted }
-        }
-        other => other,
-    })?;
-    let r = all.count(options.pod.truncation);
-    let centred = match &all.mean {
-        Some(mean) => subtract(&snapshots, mean)?,
-        None => snapshots,
-    };
-    let basis = TallMatrix::new(layout.clone(), all.basis.local().subcols(0, r).to_owned())?;
-    let c = all.coefficients.as_ref();
-    let residual = centred.local() - basis.mul_small(c.subrows(0, r)).local();
-    let missed: Vec<f64> =
-        (0..residual.nrows()).map(|i| residual.row(i).iter().map(|e| e * e).sum::<f64>() / n as f64).collect();
-    let missed_norms = inner_product.norms(&TallMatrix::new(layout.clone(), residual)?);
-    // (V, mean) in all modes, and (mean, mean).
-    let (mean_all, mean_square) = match &all.mean {
-        None => (vec![0.0; c.nrows()], 0.0),
+    let wide = wide(&options.pod, n);
+    let watched = Watched::new(snapshots);
+    let spectrum = spectrum(&watched, &inner_product, &wide).map_err(|e| e.of_field(&info.name));
+    // Without magnitudes that can be squared nothing converges: that is told first.
+    let largest = comm.all_argmax(agree(comm.as_ref(), watched.largest())?, 0).0;
+    check_magnitude(&format!("field {}", info.name), largest)?;
+    let spectrum = spectrum?;
+    let r = spectrum.count(options.pod.truncation).min(spectrum.count(wide.truncation));
+    let held: Vec<usize> = rows.clone().unwrap_or_else(|| layout.local_range().collect());
+    let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
+    let on_grid = held.iter().enumerate().filter(|(_, g)| *g % stride == 0);
+    let (chosen, places): (Vec<usize>, Vec<usize>) = on_grid.map(|(l, g)| (l, g / stride)).unzip();
+    let found = modes(snapshots, &inner_product, &wide, &spectrum, r, Some(&chosen))?;
+    let n_wide = spectrum.count(wide.truncation).min(found.wide_coefficients.nrows());
+    let c = found.wide_coefficients.subrows(0, n_wide);
+    // (V, mean) in the modes, and (mean, mean); in the modes beyond, as far as the truncation of calibration goes.
+    let (mean_modes, mean_square) = match &found.mean {
+        None => (vec![0.0; r], 0.0),
         Some(m) => {
             let m = TallMatrix::new(layout.clone(), Mat::from_fn(m.len(), 1, |i, _| m[i]))?;
-            let v = inner_product.cross(&all.basis, &m);
-            (column(v.as_ref(), 0), inner_product.norms(&m)[0].powi(2))
+            let v = inner_product.cross(&found.basis, &m);
+            ((0..r).map(|k| v[(k, 0)]).collect(), inner_product.norms(&m)[0].powi(2))
         }
     };
     step(1, "regression of");
@@ -192,17 +187,16 @@ fn reduce(
     let groups =
         if r == 0 { Vec::new() } else { grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)? };
 
-    let whole = |local: MatRef<'_, f64>| gather_rows(comm.as_ref(), &rows, local.subrows(own.start, own.len()), n_dofs);
-    let as_column = |v: &[f64]| column(whole(Mat::from_fn(v.len(), 1, |i, _| v[i]).as_ref()).as_ref(), 0);
     let mut reduced = ReducedField {
-        basis: whole(basis.local()),
-        mean: all.mean.as_deref().map(as_column),
-        mean_coefficients: mean_all[..r].to_vec(),
+        basis: found.basis.owned().to_owned(),
+        part: (comm.size() > 1 || rows.is_some()).then_some(held),
+        mean: found.mean.as_ref().map(|m| m[own.clone()].to_vec()),
+        mean_coefficients: mean_modes.clone(),
         mean_square,
-        residual_variance: as_column(&missed),
-        residual_square: square(&missed_norms) / n as f64,
-        singular_values: all.singular_values.clone(),
-        projection_error: all.projection_error_of(r),
+        residual_variance: found.residual_variance,
+        residual_square: square(&found.missed) / n as f64,
+        projection_error: spectrum.projection_error_of(r),
+        singular_values: spectrum.sigma,
         truncation: options.pod.truncation,
         groups,
         interval_factor: normal_quantile(options.confidence),
@@ -214,14 +208,8 @@ fn reduce(
     }
 
     step(2, "calibration of");
-    let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
-    let on_grid = rows.iter().enumerate().filter(|(_, g)| *g % stride == 0);
-    let (chosen, places): (Vec<usize>, Vec<usize>) = on_grid.map(|(l, g)| (own.start + l, g / stride)).unzip();
-    let some = |m: MatRef<'_, f64>| {
-        let local = Mat::from_fn(chosen.len(), m.ncols(), |i, j| m[(chosen[i], j)]);
-        gather_rows(comm.as_ref(), &places, local.as_ref(), n_dofs.div_ceil(stride))
-    };
-    let (basis, snapshots) = (some(all.basis.local()), some(centred.local()));
+    let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, n_dofs.div_ceil(stride));
+    let (basis, snapshots) = (gathered(found.kept_modes.as_ref().subcols(0, n_wide)), gathered(found.kept.as_ref()));
     let held_out = cross_validate(
         &Coordinates {
             x,
@@ -240,11 +228,13 @@ fn reduce(
     reduced.interval_factor = factor(&scores, options.confidence)?;
 
     let mut ratios = Vec::new();
-    for (s, missed) in missed_norms.iter().enumerate() {
-        let (truth, predicted) = (column(c, s), column(held_out.c.as_ref(), s));
+    for (s, missed) in found.missed.iter().enumerate() {
+        let column = |m: MatRef<'_, f64>| -> Vec<f64> { m.col(s).iter().copied().collect() };
+        let (truth, predicted) = (column(c), column(held_out.c.as_ref()));
         // What all modes miss.
         let beyond = (missed.powi(2) - square(&truth[r..])).max(0.0);
-        let norm = |c: &[f64]| square(c) + 2.0 * c.iter().zip(&mean_all).map(|(c, m)| c * m).sum::<f64>() + mean_square;
+        let mean_part = |c: &[f64]| 2.0 * c.iter().zip(&mean_modes).map(|(c, m)| c * m).sum::<f64>() + mean_square;
+        let norm = |c: &[f64]| square(c) + mean_part(c);
         let error: f64 = truth.iter().zip(&predicted).map(|(t, p)| (t - p).powi(2)).sum::<f64>() + beyond;
         let size = norm(&truth) + beyond;
         let raw = held_out.expected_square[s] / norm(&predicted).max(f64::MIN_POSITIVE);

@@ -26,6 +26,8 @@ pub struct PodRegression {
 #[derive(Debug, Clone)]
 pub struct ReducedField {
     pub info: FieldInfo,
+    /// The dofs of the field that are held, ascending; all where `None`. Everything per dof is of the held ones.
+    pub part: Option<Vec<usize>>,
     /// V [n_dofs, n_modes], orthonormal in the inner product of the study.
     pub basis: Mat<f64>,
     pub mean: Option<Vec<f64>>,

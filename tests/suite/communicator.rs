@@ -1,6 +1,6 @@
 //! The ranks of a run, as threads: collectives, errors that all ranks share, who owns which rows.
 
-use kolmo::comm::{Communicator, SingleComm, agree, run_on_threads};
+use kolmo::comm::{Communicator, CountingComm, SingleComm, agree, run_on_threads};
 use kolmo::error::Error;
 use kolmo::linalg::tall::{BLOCK_ROWS, Layout};
 use std::sync::Arc;
@@ -25,9 +25,59 @@ fn collectives_on_threads() {
             assert_eq!(comm.all_argmax(if rank == 0 { 2.0 } else { f64::NAN }, rank), (2.0, 0));
             sum[0].to_bits()
         });
-        let expected = (1..size).fold(0.1, |s, r| s + 0.1 * (r + 1) as f64);
-        assert_eq!(results, vec![expected.to_bits(); size], "added in rank order");
+        let expected = tree_sum((0..size).map(|r| 0.1 * (r + 1) as f64).collect());
+        assert_eq!(results, vec![expected.to_bits(); size], "added along the tree");
     }
+}
+
+#[test]
+fn messages_between_ranks_arrive_in_order() {
+    for size in [2, 3, 5, 8] {
+        run_on_threads(size, |comm| {
+            let (rank, next, last) = (comm.rank(), (comm.rank() + 1) % size, (comm.rank() + size - 1) % size);
+            (0..3).for_each(|k| comm.send(&vec![rank as f64; k], next));
+            (0..3).for_each(|k| assert_eq!(comm.receive(last), vec![last as f64; k]));
+            comm.barrier();
+            let names = comm.tree_reduce(vec![rank as f64], &mut |mut a, b| {
+                a.extend(b);
+                a
+            });
+            assert_eq!(names, (0..size).map(|r| r as f64).collect::<Vec<_>>(), "put together in rank order");
+            assert_eq!(comm.spread(vec![7.0; if rank == 0 { 4 } else { 0 }]), vec![7.0; 4]);
+        });
+    }
+}
+
+/// What a rank of a real group sends and hears is what the counting one counts.
+#[test]
+fn messages_are_counted_as_they_are_sent() {
+    for size in [1, 2, 3, 5, 8] {
+        for rank in 0..size {
+            let comm = CountingComm::new(rank, size);
+            let (mut sum, mut sent, mut heard) = (vec![1.0; 10], 0, 0);
+            comm.all_sum(&mut sum);
+            comm.broadcast(&mut sum, 0);
+            assert_eq!(sum, vec![1.0; 10]);
+            // Up: to the rank without the lowest bit. Down twice: to those with one bit more below it.
+            let bits = (0..usize::BITS).map(|k| 1 << k);
+            let children =
+                bits.filter(|b| (rank == 0 || *b < rank & rank.wrapping_neg()) && rank + b < size).count() as u64;
+            let parent = u64::from(rank > 0);
+            sent += parent + 2 * children;
+            heard += children + 2 * parent;
+            let traffic = comm.traffic();
+            assert_eq!((traffic.messages_sent, traffic.messages_received), (sent, heard), "rank {rank} of {size}");
+            assert_eq!((traffic.bytes_sent, traffic.bytes_received), (80 * sent, 80 * heard));
+        }
+    }
+}
+
+/// Neighbours first, then their sums: how ranks add.
+fn tree_sum(mut values: Vec<f64>) -> f64 {
+    while values.len() > 1 {
+        values = values.chunks(2).map(|pair| pair.iter().sum()).collect();
+    }
+    values[0]
 }
 
 #[test]

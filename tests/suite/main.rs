@@ -43,6 +43,7 @@ mod refusals;
 mod report;
 mod rust_source;
 mod samples;
+mod slabs;
 mod sparse_cholesky;
 mod stacked;
 mod straight_cells;

@@ -200,6 +200,7 @@ fn threads_change_no_bit() {
 
 fn field(n: usize, r: usize) -> ReducedField {
     ReducedField {
+        part: None,
         info: FieldInfo { name: "u".into(), location: Location::Free, n_entities: n, n_components: 1, vector: false },
         basis: matrix(n, r),
         mean: Some(vector(n, 3)),

@@ -6,7 +6,7 @@ use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::Result;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
-use kolmo::linalg::tall::{Layout, TallMatrix};
+use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use kolmo::mesh::mass_matrix::mass_matrix;
 use kolmo::mesh::{CellBlock, CellType, Mesh};
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
@@ -69,15 +69,15 @@ fn fit(comm: Arc<dyn Communicator>, failing: Option<usize>) -> Result<PodRegress
         if failing == Some(comm.rank()) && !rows.is_empty() {
             local[(0, 3)] = f64::NAN;
         }
-        let snapshots = TallMatrix::new(layout, local)?;
+        let snapshots = Box::new(TallMatrix::new(layout, local)?);
         fields.push(FieldSnapshots { info, snapshots, inner_product: product, rows: None });
     }
     let scalars = Table::new(vec!["s".into()], (0..SAMPLES).map(|s| value(0.3, 0.4, inputs.row(s))).collect())?;
     pod_regression(&inputs, fields, &scalars, &Options::default())
 }
 
-/// Everything that a model answers, bit by bit.
-fn answers(model: &PodRegression) -> Vec<u64> {
+/// Everything that a model answers, bit by bit, with the rows of all ranks put together.
+fn answers(model: &PodRegression, comm: &dyn Communicator) -> Vec<u64> {
     let x = Mat::from_fn(3, 2, |i, j| 0.2 + 0.3 * (i + j) as f64);
     let p = model.predict(x.as_ref()).unwrap();
     let mut bits = Vec::new();
@@ -86,6 +86,9 @@ fn answers(model: &PodRegression) -> Vec<u64> {
             field.reconstruct(p.coefficients[k].as_ref()).unwrap(),
             field.standard_deviation(p.variances[k].as_ref()).unwrap(),
         ];
+        let all: Vec<usize> = (0..field.info.n_dofs()).collect();
+        let rows = field.part.as_ref().unwrap_or(&all);
+        let fields = fields.map(|m| gather_rows(comm, rows, m.as_ref(), all.len()));
         fields.iter().for_each(|m| m.col_iter().for_each(|c| bits.extend(c.iter().map(|v| v.to_bits()))));
         bits.extend(field.singular_values.iter().map(|v| v.to_bits()));
         bits.extend([field.interval_factor.to_bits(), field.indicator_factor.to_bits()]);
@@ -97,14 +100,14 @@ fn answers(model: &PodRegression) -> Vec<u64> {
 
 #[test]
 fn a_fit_is_the_same_to_the_bit_on_any_number_of_ranks_and_threads() {
-    let serial = answers(&fit(Arc::new(SingleComm), None).unwrap());
+    let serial = answers(&fit(Arc::new(SingleComm), None).unwrap(), &SingleComm);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let found = pool.install(|| fit(Arc::new(SingleComm), None).map(|m| answers(&m)));
+        let found = pool.install(|| fit(Arc::new(SingleComm), None).map(|m| answers(&m, &SingleComm)));
         assert!(found.unwrap() == serial, "{threads} threads");
     }
     for size in [2, 3, 7] {
-        let all = run_on_threads(size, |comm| answers(&fit(comm, None).unwrap()));
+        let all = run_on_threads(size, |comm| answers(&fit(comm.clone(), None).unwrap(), comm.as_ref()));
         assert!(all.iter().all(|found| *found == serial), "{size} ranks");
     }
 }

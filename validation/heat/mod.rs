@@ -88,7 +88,7 @@ impl DataSet {
         let n_dofs = self.mass.rows();
         let name = "temperature".to_string();
         let info = FieldInfo { name, location: Location::Point, n_entities: n_dofs, n_components: 1, vector: false };
-        let snapshots = TallMatrix::new(Layout::serial(n_dofs), self.columns(0, N_TRAINING))?;
+        let snapshots = Box::new(TallMatrix::new(Layout::serial(n_dofs), self.columns(0, N_TRAINING))?);
         let inner_product = InnerProduct::Sparse(self.mass.clone());
         let field = FieldSnapshots { info, snapshots, inner_product, rows: None };
         let inputs = data::Table::new(INPUTS.map(String::from).to_vec(), self.x[..N_TRAINING].concat())?;

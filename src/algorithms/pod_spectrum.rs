@@ -1,0 +1,170 @@
+//! The singular values of a proper orthogonal decomposition: its first pass over the snapshots.
+
+use super::pod::{Algorithm, PodOptions, Truncation, check, count, projection_error};
+use crate::comm::agree;
+use crate::error::{Error, Result};
+use crate::linalg::dense;
+use crate::linalg::inner_product::InnerProduct;
+use crate::linalg::randomized_svd::randomized_svd;
+use crate::linalg::slab_products::{gram, tsqr};
+use crate::linalg::slabs::{Prepared, Slabs, Watched};
+use crate::linalg::tall::TallMatrix;
+use faer::{Mat, MatRef};
+
+/// Below this, relative to sigma_1, the Gram way is not trusted: half the digits that sqrt(eps) would leave.
+const GRAM_FLOOR: f64 = 1e-6;
+
+/// Singular values of weighted snapshots in an inner product, and how their modes come from them: X W^(1/2) = V S Zᵀ.
+#[derive(Debug, Clone)]
+pub struct Spectrum {
+    /// The way that was taken (never `Auto`).
+    pub algorithm: Algorithm,
+    /// All singular values that were computed, descending.
+    pub sigma: Vec<f64>,
+    /// Sum of all sigma², those that were not computed included.
+    pub total: f64,
+    /// Number of singular values above the floor of the way.
+    pub rank: usize,
+    /// Z [n_snapshots, number of singular values].
+    pub right: Mat<f64>,
+    pub(super) left: Left,
+}
+
+/// Left singular vectors up to the rank.
+#[derive(Debug, Clone)]
+pub(super) enum Left {
+    /// X times these columns [n_snapshots, rank].
+    Combination(Mat<f64>),
+    Vectors(TallMatrix),
+}
+
+impl Spectrum {
+    /// Number of leading modes that a truncation keeps.
+    pub fn count(&self, truncation: Truncation) -> usize {
+        count(&self.sigma, self.rank, truncation, self.total)
+    }
+
+    /// sqrt(sum of discarded sigma² / sum of all sigma²) of the leading modes.
+    pub fn projection_error_of(&self, n_modes: usize) -> f64 {
+        projection_error(&self.sigma, self.total, n_modes)
+    }
+
+    /// S Zᵀ of the leading modes [n_modes, n_snapshots].
+    pub(super) fn weighted_right(&self, n_modes: usize) -> Mat<f64> {
+        Mat::from_fn(n_modes, self.right.nrows(), |k, j| self.sigma[k] * self.right[(j, k)])
+    }
+}
+
+/// The singular values of [`pod`](super::pod::pod), in one pass over the snapshots where one suffices. Collective.
+pub fn spectrum(snapshots: &dyn Slabs, m: &InnerProduct, options: &PodOptions) -> Result<Spectrum> {
+    check(snapshots, m, options)?;
+    let prepared = Prepared::new(snapshots, options.center, options.weights.as_deref(), true);
+    let y = Watched::new(&prepared);
+    let n = y.n_columns();
+    let way = match (options.algorithm, options.truncation) {
+        (Algorithm::Auto, Truncation::Modes(k)) if few_of_many(k, n) => Algorithm::Randomized,
+        (Algorithm::Auto, Truncation::Tolerance(t)) if t < GRAM_FLOOR => Algorithm::Tsqr,
+        (Algorithm::Auto, _) => {
+            let gram = by_gram(&y, m)?;
+            let kept = gram.count(options.truncation);
+            // The tail must be seen to be small, too: its noise is n eps sigma_1².
+            let safe = kept == 0 || gram.sigma[kept - 1] > GRAM_FLOOR * gram.sigma[0];
+            // Modes below the floor of this way may be there all the same.
+            let enough = !matches!(options.truncation, Truncation::Modes(k) if kept < k.min(n));
+            if safe && enough && gram.rank > 0 {
+                return Ok(gram);
+            }
+            Algorithm::Tsqr
+        }
+        (way, _) => way,
+    };
+    match (way, options.truncation) {
+        (Algorithm::Gram, _) => by_gram(&y, m),
+        (Algorithm::Randomized, Truncation::Modes(k)) => by_projection(&y, m, k, options.seed),
+        (Algorithm::Randomized, _) => {
+            Err(Error::argument("truncation of the randomized way", "a tolerance", "a number of modes"))
+        }
+        _ => by_tsqr(&y, m),
+    }
+}
+
+/// Whether `Auto` takes the randomized way for this shape.
+pub(crate) fn few_of_many(n_modes: usize, n_snapshots: usize) -> bool {
+    n_snapshots > 1000 && (n_modes + 10) * 4 < n_snapshots
+}
+
+fn rank_of(sigma: &[f64], floor: f64) -> usize {
+    let threshold = floor * sigma.first().copied().unwrap_or(0.0);
+    sigma.iter().take_while(|s| **s > threshold).count()
+}
+
+/// Z S⁻¹ for the columns up to `rank`.
+fn divided(z: MatRef<'_, f64>, sigma: &[f64], rank: usize) -> Mat<f64> {
+    Mat::from_fn(z.nrows(), rank, |i, j| z[(i, j)] / sigma[j])
+}
+
+/// Refuses snapshots that were not finite, after the pass that saw them. Collective.
+fn check_finite(y: &Watched<'_>) -> Result<()> {
+    agree(y.layout().comm().as_ref(), y.largest().map(drop))
+}
+
+fn by_gram(y: &Watched<'_>, m: &InnerProduct) -> Result<Spectrum> {
+    let g = gram(y, m, None)?;
+    check_finite(y)?;
+    let (values, vectors) = dense::symmetric_eigen(g.as_ref())?;
+    let (largest, smallest) = values.iter().fold((0.0_f64, 0.0_f64), |(l, s), v| (l.max(*v), s.min(*v)));
+    if smallest < -GRAM_FLOOR * largest {
+        let mend = "check the inner product: a combination of the snapshots has a negative square".into();
+        return Err(Error::NotPositiveDefinite { what: "the inner product".into(), pivot: values.len() - 1, mend });
+    }
+    let sigma: Vec<f64> = values.iter().map(|v| v.max(0.0).sqrt()).collect();
+    let rank = rank_of(&sigma, (y.n_columns().max(1) as f64 * f64::EPSILON).sqrt());
+    Ok(Spectrum {
+        algorithm: Algorithm::Gram,
+        total: sigma.iter().map(|s| s * s).sum(),
+        left: Left::Combination(divided(vectors.as_ref(), &sigma, rank)),
+        right: vectors,
+        sigma,
+        rank,
+    })
+}
+
+fn by_tsqr(y: &Watched<'_>, m: &InnerProduct) -> Result<Spectrum> {
+    let n_rows = y.layout().n_rows();
+    let floor = n_rows.max(y.n_columns()) as f64 * f64::EPSILON;
+    let r = tsqr(y, m)?;
+    check_finite(y)?;
+    let (_, sigma, z) = dense::thin_svd(r.as_ref())?;
+    // eps sigma_1 is what a backward stable factorisation can tell from zero; sqrt(n) covers the sums over rows.
+    let rank = rank_of(&sigma, floor.min(64.0 * f64::EPSILON));
+    let combination = divided(z.as_ref(), &sigma, rank);
+    let total = |sigma: &[f64]| sigma.iter().map(|s| s * s).sum();
+    let algorithm = Algorithm::Tsqr;
+    if !matches!(m, InnerProduct::Sparse(_)) {
+        let total = total(&sigma);
+        return Ok(Spectrum { algorithm, left: Left::Combination(combination), right: z, sigma, rank, total });
+    }
+    // M sparse: with Y = Q S Zᵀ and QᵀMQ = L Lᵀ, well conditioned as M is, the M-singular values of Y are those of
+    // Lᵀ S Zᵀ. A pass of its own; the combined columns Q are never held.
+    let l = dense::cholesky(gram(y, m, Some(combination.as_ref()))?.as_ref(), "the inner product")?;
+    let weighted = Mat::from_fn(rank, y.n_columns(), |k, j| sigma[k] * z[(j, k)]);
+    let (mut u, sigma, z) = dense::thin_svd(dense::mul(l.transpose(), weighted.as_ref()).as_ref())?;
+    dense::solve_lower_transposed(l.as_ref(), u.as_mut());
+    let (rank, total) = (rank_of(&sigma, 64.0 * f64::EPSILON), total(&sigma));
+    let left = Left::Combination(dense::mul(combination.as_ref(), u.subcols(0, rank)));
+    Ok(Spectrum { algorithm, left, right: z, sigma, rank, total })
+}
+
+fn by_projection(y: &Watched<'_>, m: &InnerProduct, k: usize, seed: u64) -> Result<Spectrum> {
+    let svd = randomized_svd(y, m, k, seed);
+    check_finite(y)?;
+    let svd = svd?;
+    Ok(Spectrum {
+        algorithm: Algorithm::Randomized,
+        rank: rank_of(&svd.sigma, 64.0 * f64::EPSILON),
+        left: Left::Vectors(svd.left),
+        right: svd.right,
+        sigma: svd.sigma,
+        total: svd.total,
+    })
+}

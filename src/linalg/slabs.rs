@@ -1,0 +1,237 @@
+//! Tall matrices that come slab by slab: from memory, or from files larger than memory.
+
+use super::tall::{Layout, TallMatrix};
+use crate::error::{Error, Result};
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Bytes that are copied at once where a slab has to be changed.
+const PIECE_BYTES: usize = 1 << 26;
+
+/// Rows of a tall matrix that are handed over slab by slab.
+///
+/// What is computed from slabs does not depend on where they are cut: sums run along one fixed tree of row blocks.
+pub trait Slabs: Sync {
+    /// Who owns which rows, and which copies of rows of other ranks (ghosts) go with them.
+    fn layout(&self) -> &Arc<Layout>;
+
+    /// Number of columns.
+    fn n_columns(&self) -> usize;
+
+    /// Hands every row that this rank owns to `visit` once, in ascending order: the rows, counted from the first owned
+    /// one, and their values [rows, n_columns]. Slabs begin where row blocks of the layout begin.
+    ///
+    /// Errors: those of reading, and of `visit`. Not collective: the caller agrees on errors afterwards.
+    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()>;
+
+    /// The ghost rows of the layout: those below, then those above [n_ghosts, n_columns].
+    fn ghosts(&self) -> Result<Mat<f64>>;
+}
+
+impl Slabs for TallMatrix {
+    fn layout(&self) -> &Arc<Layout> {
+        self.layout()
+    }
+
+    fn n_columns(&self) -> usize {
+        self.n_columns()
+    }
+
+    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()> {
+        visit(0..self.owned().nrows(), self.owned())
+    }
+
+    fn ghosts(&self) -> Result<Mat<f64>> {
+        let (owned, local) = (self.layout().owned(), self.local());
+        let n_above = local.nrows() - owned.end;
+        Ok(Mat::from_fn(owned.start + n_above, local.ncols(), |i, j| match i < owned.start {
+            true => local[(i, j)],
+            false => local[(i - owned.start + owned.end, j)],
+        }))
+    }
+}
+
+/// Slabs with their mean over the columns subtracted, and their columns scaled.
+pub(crate) struct Prepared<'a> {
+    slabs: &'a dyn Slabs,
+    /// Weights of the columns in the mean, of sum 1.
+    center: Option<Vec<f64>>,
+    scale: Option<Vec<f64>>,
+}
+
+impl<'a> Prepared<'a> {
+    /// `weights` of the columns enter the mean, where `center`; `scaled`: column j is multiplied by sqrt(weights[j]).
+    pub(crate) fn new(slabs: &'a dyn Slabs, center: bool, weights: Option<&[f64]>, scaled: bool) -> Self {
+        let n = slabs.n_columns();
+        let one = vec![1.0; n];
+        let w = weights.unwrap_or(&one);
+        let total: f64 = w.iter().sum();
+        Prepared {
+            slabs,
+            center: center.then(|| w.iter().map(|w| w / total).collect()),
+            scale: weights.filter(|_| scaled).map(|w| w.iter().map(|w| w.sqrt()).collect()),
+        }
+    }
+
+    fn change(&self, rows: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
+        let mut changed = rows.to_owned();
+        let mut means = Vec::new();
+        if let Some(weights) = &self.center {
+            means = vec![0.0; rows.nrows()];
+            for (column, w) in rows.col_iter().zip(weights) {
+                means.iter_mut().zip(column.iter()).for_each(|(m, x)| *m += w * x);
+            }
+            for column in changed.as_mut().col_iter_mut() {
+                column.iter_mut().zip(&means).for_each(|(x, m)| *x -= m);
+            }
+        }
+        if let Some(factors) = &self.scale {
+            changed.as_mut().col_iter_mut().zip(factors).for_each(|(c, f)| c.iter_mut().for_each(|x| *x *= f));
+        }
+        (changed, means)
+    }
+
+    /// [`Slabs::pass`] with the means of the rows beside them (empty where nothing is centred).
+    pub(crate) fn pieces(
+        &self,
+        visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>, &[f64]) -> Result<()>,
+    ) -> Result<()> {
+        if self.center.is_none() && self.scale.is_none() {
+            return self.slabs.pass(&mut |rows, slab| visit(rows, slab, &[]));
+        }
+        let layout = self.layout();
+        let (size, first) = (layout.block_rows(), layout.local_range().start);
+        let per_piece = (PIECE_BYTES / (8 * self.n_columns().max(1))).max(1).next_multiple_of(size);
+        self.slabs.pass(&mut |rows, slab| {
+            let mut start = rows.start;
+            while start < rows.end {
+                // The first owned row may lie inside a block.
+                let end = ((first + start) / size * size + per_piece - first).min(rows.end);
+                let blocks: Vec<Range<usize>> = (start..end).step_by(size).map(|b| b..(b + size).min(end)).collect();
+                let changed: Vec<(Mat<f64>, Vec<f64>)> =
+                    blocks.into_par_iter().map(|b| self.change(slab.subrows(b.start - rows.start, b.len()))).collect();
+                let mut piece = Mat::zeros(end - start, slab.ncols());
+                let (mut means, mut at) = (Vec::with_capacity(end - start), 0);
+                for (block, m) in &changed {
+                    piece.as_mut().subrows_mut(at, block.nrows()).copy_from(block);
+                    means.extend_from_slice(m);
+                    at += block.nrows();
+                }
+                drop(changed);
+                visit(start..end, piece.as_ref(), &means)?;
+                start = end;
+            }
+            Ok(())
+        })
+    }
+
+    /// The ghost rows, and their means.
+    pub(crate) fn ghosts_and_means(&self) -> Result<(Mat<f64>, Vec<f64>)> {
+        Ok(self.change(self.slabs.ghosts()?.as_ref()))
+    }
+}
+
+impl Slabs for Prepared<'_> {
+    fn layout(&self) -> &Arc<Layout> {
+        self.slabs.layout()
+    }
+
+    fn n_columns(&self) -> usize {
+        self.slabs.n_columns()
+    }
+
+    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()> {
+        self.pieces(&mut |rows, piece, _| visit(rows, piece))
+    }
+
+    fn ghosts(&self) -> Result<Mat<f64>> {
+        Ok(self.ghosts_and_means()?.0)
+    }
+}
+
+/// Slabs whose largest magnitude is known after a pass.
+pub(crate) struct Watched<'a> {
+    slabs: &'a dyn Slabs,
+    /// Bits of the largest magnitude: they are ordered as the magnitudes are, and what is not finite comes last.
+    largest: AtomicU64,
+    /// First column with a value that is not finite.
+    wrong: AtomicUsize,
+}
+
+impl<'a> Watched<'a> {
+    pub(crate) fn new(slabs: &'a dyn Slabs) -> Self {
+        Watched { slabs, largest: AtomicU64::new(0), wrong: AtomicUsize::new(usize::MAX) }
+    }
+
+    /// Largest magnitude of the rows that this rank owns; an error where one is not finite.
+    pub(crate) fn largest(&self) -> Result<f64> {
+        match self.wrong.load(Ordering::Relaxed) {
+            usize::MAX => Ok(f64::from_bits(self.largest.load(Ordering::Relaxed))),
+            j => Err(Error::argument(format!("snapshot {j}"), "a value that is not finite", "finite numbers")),
+        }
+    }
+}
+
+impl Slabs for Watched<'_> {
+    fn layout(&self) -> &Arc<Layout> {
+        self.slabs.layout()
+    }
+
+    fn n_columns(&self) -> usize {
+        self.slabs.n_columns()
+    }
+
+    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()> {
+        let magnitude = |x: &f64| x.to_bits() & !(1 << 63);
+        self.slabs.pass(&mut |rows, slab| {
+            (0..slab.ncols()).into_par_iter().for_each(|j| {
+                let column = slab.col(j);
+                let most = match column.try_as_col_major() {
+                    Some(column) => column.as_slice().iter().map(magnitude).max(),
+                    None => column.iter().map(magnitude).max(),
+                };
+                self.largest.fetch_max(most.unwrap_or(0), Ordering::Relaxed);
+                if !f64::from_bits(most.unwrap_or(0)).is_finite() {
+                    self.wrong.fetch_min(j, Ordering::Relaxed);
+                }
+            });
+            visit(rows, slab)
+        })
+    }
+
+    fn ghosts(&self) -> Result<Mat<f64>> {
+        let ghosts = self.slabs.ghosts()?;
+        // Values that are not finite spread from here too.
+        if let Some(j) = (0..ghosts.ncols()).find(|j| ghosts.col_as_slice(*j).iter().any(|x| !x.is_finite())) {
+            self.wrong.fetch_min(j, Ordering::Relaxed);
+        }
+        Ok(ghosts)
+    }
+}
+
+/// X B for a small matrix B, ghost rows too. One pass; no communication.
+pub fn mul_small(x: &dyn Slabs, b: MatRef<'_, f64>) -> Result<TallMatrix> {
+    let layout = x.layout();
+    let mut local = Mat::zeros(layout.n_local(), b.ncols());
+    let own = layout.owned();
+    x.pass(&mut |rows, slab| {
+        let part = local.as_mut().subrows_mut(own.start + rows.start, rows.len());
+        super::tall::mul_blocks(part, slab, b, layout.block_rows());
+        Ok(())
+    })?;
+    if layout.n_local() > own.len() {
+        set_ghosts(&mut local, layout, x.ghosts()?.as_ref(), b);
+    }
+    TallMatrix::new(layout.clone(), local)
+}
+
+/// Puts ghost rows (below, above) times B around the own ones.
+pub(crate) fn set_ghosts(local: &mut Mat<f64>, layout: &Layout, ghosts: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+    let (own, n_local) = (layout.owned(), layout.n_local());
+    let (below, above) = ghosts.split_at_row(own.start);
+    super::tall::mul_blocks(local.as_mut().subrows_mut(0, own.start), below, b, layout.block_rows());
+    super::tall::mul_blocks(local.as_mut().subrows_mut(own.end, n_local - own.end), above, b, layout.block_rows());
+}
