@@ -58,7 +58,10 @@ impl TallMatrix {
         let (m, old) = (self.local.nrows(), self.n_columns());
         let n = old + y.n_columns();
         self.local.reserve(m, n.max(room));
-        self.local.resize_with(m, n, |i, j| y.local[(i, j - old)]);
+        for j in 0..y.n_columns() {
+            let column = y.local.col_as_slice(j);
+            self.local.resize_with(m, old + j + 1, |i, _| column[i]);
+        }
         Ok(())
     }
 
