@@ -4,12 +4,14 @@ use super::Communicator;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard};
 
+/// Messages on the way, by sender and receiver.
+type Letters = HashMap<(usize, usize), VecDeque<Vec<f64>>>;
+
 #[derive(Debug)]
 struct Board {
     barrier: Barrier,
     slots: Mutex<Vec<Vec<f64>>>,
-    /// Messages on the way, by sender and receiver.
-    letters: Mutex<HashMap<(usize, usize), VecDeque<Vec<f64>>>>,
+    letters: Mutex<Letters>,
     arrived: Condvar,
 }
 
@@ -51,7 +53,7 @@ impl ThreadComm {
         result
     }
 
-    fn letters(&self) -> MutexGuard<'_, HashMap<(usize, usize), VecDeque<Vec<f64>>>> {
+    fn letters(&self) -> MutexGuard<'_, Letters> {
         self.board.letters.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 

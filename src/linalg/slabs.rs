@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// Bytes that are copied at once where a slab has to be changed.
 const PIECE_BYTES: usize = 1 << 26;
 
+/// Hears (rows, counted from the first owned one; their values [rows, n_columns]).
+pub type Visit<'a> = dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()> + 'a;
+
 /// Rows of a tall matrix that are handed over slab by slab.
 ///
 /// What is computed from slabs does not depend on where they are cut: sums run along one fixed tree of row blocks.
@@ -25,7 +28,7 @@ pub trait Slabs: Sync {
     /// one, and their values [rows, n_columns]. Slabs begin where row blocks of the layout begin.
     ///
     /// Errors: those of reading, and of `visit`. Not collective: the caller agrees on errors afterwards.
-    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()>;
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()>;
 
     /// The ghost rows of the layout: those below, then those above [n_ghosts, n_columns].
     fn ghosts(&self) -> Result<Mat<f64>>;
@@ -40,7 +43,7 @@ impl Slabs for TallMatrix {
         self.n_columns()
     }
 
-    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()> {
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
         visit(0..self.owned().nrows(), self.owned())
     }
 
@@ -53,6 +56,9 @@ impl Slabs for TallMatrix {
         }))
     }
 }
+
+/// Hears rows, values and the mean of each row.
+type VisitWithMeans<'a> = dyn FnMut(Range<usize>, MatRef<'_, f64>, &[f64]) -> Result<()> + 'a;
 
 /// Slabs with their mean over the columns subtracted, and their columns scaled.
 pub(crate) struct Prepared<'a> {
@@ -95,10 +101,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// [`Slabs::pass`] with the means of the rows beside them (empty where nothing is centred).
-    pub(crate) fn pieces(
-        &self,
-        visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>, &[f64]) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn pieces(&self, visit: &mut VisitWithMeans<'_>) -> Result<()> {
         if self.center.is_none() && self.scale.is_none() {
             return self.slabs.pass(&mut |rows, slab| visit(rows, slab, &[]));
         }
@@ -143,7 +146,7 @@ impl Slabs for Prepared<'_> {
         self.slabs.n_columns()
     }
 
-    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()> {
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
         self.pieces(&mut |rows, piece, _| visit(rows, piece))
     }
 
@@ -184,7 +187,7 @@ impl Slabs for Watched<'_> {
         self.slabs.n_columns()
     }
 
-    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()> {
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
         let magnitude = |x: &f64| x.to_bits() & !(1 << 63);
         self.slabs.pass(&mut |rows, slab| {
             (0..slab.ncols()).into_par_iter().for_each(|j| {

@@ -1,15 +1,14 @@
 //! Tall matrices slab by slab give what they give whole.
 
 use crate::linalg::random;
-use faer::{Mat, MatRef};
+use faer::Mat;
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation, pod};
 use kolmo::error::Result;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::slab_products;
-use kolmo::linalg::slabs::{Slabs, mul_small};
+use kolmo::linalg::slabs::{Slabs, Visit, mul_small};
 use kolmo::linalg::tall::{BLOCK_ROWS, Layout, TallMatrix};
 use sprs::TriMat;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A matrix in memory that is handed over `per_slab` rows at a time.
@@ -27,7 +26,7 @@ impl Slabs for Pieces {
         self.whole.n_columns()
     }
 
-    fn pass(&self, visit: &mut dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()>) -> Result<()> {
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
         let owned = self.whole.owned();
         for start in (0..owned.nrows()).step_by(self.per_slab) {
             let len = self.per_slab.min(owned.nrows() - start);
