@@ -76,6 +76,7 @@ pub fn write(path: &Path, model: &PodRegression, about: &Provenance) -> Result<(
         let place = format!("/scalar_models/{k}");
         w.attr_f64(&place, "interval_factor", scalar.interval_factor)?;
         w.text(&format!("{place}/process"), &json(&scalar.process.to_parts())?)?;
+        w.f64(&format!("{place}/training"), &[scalar.training.len()], &scalar.training)?;
     }
     if let Some(mesh) = &about.mesh {
         w.f64("/mesh/points", &[mesh.n_points(), mesh.dim], &mesh.points)?;
@@ -122,6 +123,10 @@ fn write_field(w: &mut ModelWriter, field: &ReducedField) -> Result<()> {
     w.f64(&format!("{pod}/singular_values"), &[field.singular_values.len()], &field.singular_values)?;
     w.f64(&format!("{pod}/residual_variance"), &[field.residual_variance.len()], &field.residual_variance)?;
     w.attr_f64(&pod, "residual_square", field.residual_square)?;
+    let c = &field.coefficients;
+    let by_mode: Vec<f64> = c.row_iter().flat_map(|row| row.iter().copied().collect::<Vec<_>>()).collect();
+    w.f64(&format!("{pod}/coefficients"), &[c.nrows(), c.ncols()], &by_mode)?;
+    w.f64(&format!("{pod}/missed"), &[field.missed.len()], &field.missed)?;
     w.attr_f64(&pod, "projection_error", field.projection_error)?;
     match field.truncation {
         Truncation::Tolerance(tolerance) => w.attr_f64(&pod, "tolerance", tolerance)?,
@@ -164,6 +169,7 @@ pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
             name,
             process: GaussianProcess::from_parts(parts)?,
             interval_factor: r.attr_f64(&place, "interval_factor")?,
+            training: optional(&r, &format!("{place}/training"))?,
         });
     }
     let mut mesh = None;
@@ -209,6 +215,11 @@ pub fn read(path: &Path) -> Result<(PodRegression, Provenance)> {
     Ok((model, about))
 }
 
+/// The values of a data set, none where it is not there.
+fn optional(r: &ModelReader, place: &str) -> Result<Vec<f64>> {
+    if r.exists(place) { Ok(r.f64(place)?.1) } else { Ok(Vec::new()) }
+}
+
 fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField> {
     let (pod, regression) = (format!("/pod/{name}"), format!("/regression/{name}"));
     let location = Location::from_name(&r.attr_str(&pod, "location")?).ok_or_else(|| damaged(path, &pod))?;
@@ -223,6 +234,12 @@ fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField
     let (n_modes, n_dofs) = (shape.first().copied().unwrap_or(0), info.n_dofs());
     if values.len() != n_modes * n_dofs {
         return Err(damaged(path, &format!("{pod}/basis")));
+    }
+    // Files of older versions hold neither.
+    let (c, missed) = (optional(r, &format!("{pod}/coefficients"))?, optional(r, &format!("{pod}/missed"))?);
+    let n_snapshots = missed.len();
+    if c.len() != n_modes * n_snapshots {
+        return Err(damaged(path, &format!("{pod}/coefficients")));
     }
     let groups: Vec<Group> =
         serde_json::from_str(&r.text(&format!("{regression}/processes"))?).map_err(|_| damaged(path, &regression))?;
@@ -239,6 +256,8 @@ fn read_field(r: &ModelReader, path: &Path, name: String) -> Result<ReducedField
         mean_square: r.attr_f64(&pod, "mean_square")?,
         residual_variance: r.f64(&format!("{pod}/residual_variance"))?.1,
         residual_square: r.attr_f64(&pod, "residual_square")?,
+        coefficients: Mat::from_fn(n_modes, n_snapshots, |i, j| c[i * n_snapshots + j]),
+        missed,
         singular_values: r.f64(&format!("{pod}/singular_values"))?.1,
         projection_error: r.attr_f64(&pod, "projection_error")?,
         truncation: match r.has_attr(&pod, "modes") {
