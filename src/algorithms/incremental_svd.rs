@@ -1,7 +1,7 @@
 //! Singular value decomposition of columns that arrive block after block.
 
 mod changes;
-mod restart;
+pub mod restart;
 
 use crate::error::{Error, Result};
 use crate::linalg::block_gram_schmidt::block_gram_schmidt;
@@ -60,7 +60,7 @@ pub struct IncrementalSvd {
     bound: f64,
 }
 
-/// Result of [`IncrementalSvd::finish`].
+/// Result of [`IncrementalSvd::finish`] and [`IncrementalSvd::into_svd`].
 #[derive(Debug, Clone)]
 pub struct Svd {
     /// V [n_dofs, n_modes], VᵀMV = I; the largest entry of each mode is positive (the lowest row on ties).
@@ -275,9 +275,17 @@ impl IncrementalSvd {
         let threshold = self.options.tolerance * total.sqrt();
         let n = self.sigma.iter().take_while(|s| **s > threshold).count();
         self.truncate(n)?;
-        let (error, exact) = (self.error(), self.bound == 0.0);
+        Ok(Svd { total, ..self.into_svd()? })
+    }
+
+    /// All modes that are held, those below the tolerance too. Collective.
+    pub fn into_svd(mut self) -> Result<Svd> {
+        self.flush()?;
+        self.materialise()?;
+        let (error, exact, total) = (self.error(), self.bound == 0.0, self.total());
         let IncrementalSvd { held: mut basis, mut right, sigma, n_columns, .. } = self;
-        let signs: Vec<f64> = (0..n).map(|j| if basis.argmax_abs(j).0 < 0.0 { -1.0 } else { 1.0 }).collect();
+        let sign = |j: usize| if basis.argmax_abs(j).0 < 0.0 { -1.0 } else { 1.0 };
+        let signs: Vec<f64> = (0..sigma.len()).map(sign).collect();
         basis.scale_columns(&signs);
         if let Some(w) = &mut right {
             w.as_mut().col_iter_mut().zip(&signs).for_each(|(c, sign)| c.iter_mut().for_each(|v| *v *= sign));

@@ -190,6 +190,13 @@ impl PodRegression {
         model
     }
 
+    /// Whether the model holds what an update with more samples needs: the coefficients of its training.
+    pub fn can_grow(&self) -> bool {
+        let n = self.n_snapshots;
+        let fields = self.fields.iter().all(|f| f.part.is_none() && f.missed.len() == n && f.coefficients.ncols() == n);
+        fields && self.scalars.iter().all(|s| s.training.len() == n)
+    }
+
     /// Everything but the fields themselves at points [b, n_inputs]. Cost b n² per process.
     pub fn predict(&self, x: MatRef<'_, f64>) -> Result<Prediction> {
         let b = x.nrows();

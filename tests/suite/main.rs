@@ -1,5 +1,6 @@
 //! All tests but those under mpirun, in one binary.
 
+mod append;
 mod architecture;
 mod bad_input_steps;
 mod bad_inputs;
