@@ -42,7 +42,8 @@ pub struct NewSnapshots<'a> {
 /// stated projection error is a bound of the true one. The truncation is that of the training.
 ///
 /// The processes are fitted again to the coefficients of all samples. For calibration an old snapshot is V c plus
-/// normal noise of the residual variance of each dof (seeded), a new one itself. Errors: a model without the
+/// normal noise of the residual variance of each dof (seeded), a new one itself; intervals never become narrower in
+/// standard deviations than they were. Errors: a model without the
 /// coefficients of its training, shapes, K019, those of the algorithms. New snapshots are read twice. Not collective.
 pub fn append_samples(
     model: &PodRegression,
@@ -153,6 +154,8 @@ fn grow(
         }
     }
     calibrate(&mut field, &Rows { x, c: c.as_ref(), basis: rows.as_ref(), snapshots: snapshots.as_ref() }, options)?;
+    // What old samples missed in truth was heavier in the tails than the noise that stands for it.
+    field.interval_factor = field.interval_factor.max(old.interval_factor);
     Ok(field)
 }
 

@@ -15,6 +15,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 const ALL: usize = 36;
+/// Samples that no model has seen follow.
+const WITH_UNSEEN: usize = 60;
 
 /// Samples `rows` of a data set.
 fn part(all: &Stacked, rows: Range<usize>) -> Stacked {
@@ -26,8 +28,10 @@ fn part(all: &Stacked, rows: Range<usize>) -> Stacked {
 /// `all.h5`, `a.h5` (24 samples), `b.h5` and `c.h5` (6 each), and `bc.h5` (12); a study for the first two.
 fn folder(settings: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let all = Stacked::new(ALL, 6);
-    for (name, rows) in [("all", 0..ALL), ("a", 0..24), ("b", 24..30), ("c", 30..36), ("bc", 24..36)] {
+    let all = Stacked::new(WITH_UNSEEN, 6);
+    for (name, rows) in
+        [("all", 0..ALL), ("unseen", ALL..WITH_UNSEEN), ("a", 0..24), ("b", 24..30), ("c", 30..36), ("bc", 24..36)]
+    {
         part(&all, rows).write(folder.path(), &format!("{name}.h5"));
     }
     for name in ["all", "a"] {
@@ -122,6 +126,13 @@ fn check(updated: &Path, whole: &Path, tolerance: Option<f64>) {
     assert!(off <= 2e-3, "{off:e}");
 }
 
+/// Share of entries of unseen samples inside the intervals, per field.
+fn coverage(folder: &Path, model: &str) -> [f64; 2] {
+    let run = kolmo(folder, &["validate", model, "--data", "unseen.h5", "--json"]).success();
+    let scores: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    ["density", "pressure"].map(|f| scores["fields"][f]["coverage"].as_f64().unwrap())
+}
+
 #[test]
 fn an_updated_model_is_that_of_all_samples() {
     for (settings, tolerance) in [
@@ -147,6 +158,12 @@ fn an_updated_model_is_that_of_all_samples() {
         kolmo(folder.path(), &["check", "model.h5"]).success();
         let run = kolmo(folder.path(), &["validate", "model.h5", "--data", "all.h5"]).success();
         assert!(run.stderr.contains("36 of 36 samples have parameters of training samples"), "{run:#?}");
+        // Intervals cover as well, where no model has seen the samples.
+        let [of_all, updated, twice] = ["all_model.h5", "updated.h5", "model.h5"].map(|m| coverage(folder.path(), m));
+        println!("coverage: {of_all:?} of all, {updated:?} updated, {twice:?} updated twice");
+        for k in 0..2 {
+            assert!(updated[k] >= of_all[k].min(0.95) - 0.05 && twice[k] >= of_all[k].min(0.95) - 0.05);
+        }
         let (_, about) = read(&at("model.h5")).unwrap();
         assert!(about.study.contains("# 6 samples of b.h5 were appended\n# 6 samples of c.h5 were appended"));
     }
