@@ -3,7 +3,9 @@
 pub mod conformal;
 pub mod gaussian_process;
 pub mod gaussian_process_groups;
+pub mod hapod;
 mod hyperparameters;
+pub mod incremental_svd;
 pub mod kernel;
 pub mod pod;
 pub mod pod_modes;

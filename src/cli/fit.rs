@@ -35,7 +35,8 @@ pub struct Fit {
     output: Option<PathBuf>,
     #[arg(long, hide = true)]
     resume: bool,
-    #[arg(long, hide = true)]
+    /// New samples for a model, which is named in place of the study and written again (or to -o)
+    #[arg(long, value_name = "NEW")]
     append: Option<PathBuf>,
 }
 
@@ -190,13 +191,16 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
 impl Fit {
     /// Reads, fits, writes.
     pub fn run(&self, global: &Global) -> Result<()> {
-        if self.resume || self.append.is_some() {
+        if let Some(new) = self.append.as_ref().filter(|_| !self.resume) {
+            return super::append::append(new, &self.study, self.output.as_deref(), global);
+        }
+        if self.resume {
             return Err(Error::input(
                 "K014",
                 "kolmo",
                 "fit",
-                "--resume or --append",
-                "fit without them",
+                "--resume",
+                "fit without it",
                 "fit anew, or update kolmo",
             ));
         }

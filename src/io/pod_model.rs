@@ -16,6 +16,7 @@ use crate::io::rank_order::{flush, in_rank_order, path_of_first, within};
 use crate::mesh::runs;
 use crate::mesh::{CellBlock, CellType, Mesh};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
+use faer::Mat;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -112,6 +113,7 @@ fn begin(path: &Path, model: &PodRegression, about: &Provenance) -> Result<Model
         let place = format!("/scalar_models/{k}");
         w.attr_f64(&place, "interval_factor", scalar.interval_factor)?;
         w.text(&format!("{place}/process"), &json(&scalar.process.to_parts())?)?;
+        w.f64(&format!("{place}/training"), &[scalar.training.len()], &scalar.training)?;
     }
     if let Some(mesh) = &about.mesh {
         w.f64("/mesh/points", &[mesh.n_points(), mesh.dim], &mesh.points)?;
@@ -165,6 +167,10 @@ fn write_field(w: &mut ModelWriter, field: &ReducedField) -> Result<()> {
         false => w.f64_reserve(&format!("{pod}/residual_variance"), &[info.n_dofs()])?,
     }
     w.attr_f64(&pod, "residual_square", field.residual_square)?;
+    let c = &field.coefficients;
+    let by_mode: Vec<f64> = c.row_iter().flat_map(|row| row.iter().copied().collect::<Vec<_>>()).collect();
+    w.f64(&format!("{pod}/coefficients"), &[c.nrows(), c.ncols()], &by_mode)?;
+    w.f64(&format!("{pod}/missed"), &[field.missed.len()], &field.missed)?;
     w.attr_f64(&pod, "projection_error", field.projection_error)?;
     match field.truncation {
         Truncation::Tolerance(tolerance) => w.attr_f64(&pod, "tolerance", tolerance)?,
@@ -298,6 +304,7 @@ impl PodModelFile {
                 name,
                 process: GaussianProcess::from_parts(parts)?,
                 interval_factor: r.attr_f64(&place, "interval_factor")?,
+                training: optional(r, &format!("{place}/training"))?,
             });
         }
         Ok(PodRegression {
@@ -322,6 +329,11 @@ fn read_about(r: &ModelReader, path: &Path) -> Result<Provenance> {
         training: r.f64("/inputs/training")?.1,
         dropped,
     })
+}
+
+/// The values of a data set, none where it is not there.
+fn optional(r: &ModelReader, place: &str) -> Result<Vec<f64>> {
+    if r.exists(place) { Ok(r.f64(place)?.1) } else { Ok(Vec::new()) }
 }
 
 fn read_mesh(r: &ModelReader, path: &Path) -> Result<Mesh> {
@@ -371,6 +383,13 @@ fn read_field(r: &ModelReader, path: &Path, info: FieldInfo, part: Option<Vec<us
         r.f64_columns(&place, n, entries)
     };
     let column = |name: &str| Ok::<Vec<f64>, Error>(columns(name, Some(1))?.col_as_slice(0).to_vec());
+    // Files of older versions hold neither.
+    let (c, missed) = (optional(r, &format!("{pod}/coefficients"))?, optional(r, &format!("{pod}/missed"))?);
+    let n_snapshots = missed.len();
+    let n_modes = r.shape(&format!("{pod}/basis"))?.first().copied().unwrap_or(0);
+    if c.len() != n_modes * n_snapshots {
+        return Err(damaged(path, &format!("{pod}/coefficients")));
+    }
     let groups: Vec<Group> =
         serde_json::from_str(&r.text(&format!("{regression}/processes"))?).map_err(|_| damaged(path, &regression))?;
     let groups = groups
@@ -384,6 +403,8 @@ fn read_field(r: &ModelReader, path: &Path, info: FieldInfo, part: Option<Vec<us
         mean_square: r.attr_f64(&pod, "mean_square")?,
         residual_variance: column("residual_variance")?,
         residual_square: r.attr_f64(&pod, "residual_square")?,
+        coefficients: Mat::from_fn(n_modes, n_snapshots, |i, j| c[i * n_snapshots + j]),
+        missed,
         singular_values: r.f64(&format!("{pod}/singular_values"))?.1,
         projection_error: r.attr_f64(&pod, "projection_error")?,
         truncation: match r.has_attr(&pod, "modes") {

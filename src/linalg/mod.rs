@@ -1,5 +1,6 @@
 //! Dense and sparse linear algebra on tall matrices whose rows are shared out over ranks.
 
+pub mod block_gram_schmidt;
 mod block_tree;
 pub mod dense;
 pub mod exchange_rows;
@@ -16,4 +17,5 @@ pub mod slabs;
 pub mod sparse;
 pub mod sparse_cholesky;
 pub mod tall;
+mod tall_in_place;
 pub mod tsqr;

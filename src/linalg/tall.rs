@@ -112,7 +112,7 @@ impl Layout {
 #[derive(Debug, Clone)]
 pub struct TallMatrix {
     layout: Arc<Layout>,
-    local: Mat<f64>,
+    pub(super) local: Mat<f64>,
 }
 
 impl TallMatrix {

@@ -1,10 +1,13 @@
 //! Calibration of a POD + GP model on samples that its parts have not seen.
 
+use super::pod_regression::{Options, square};
+use crate::algorithms::conformal::{conformal_factor, normal_quantile};
 use crate::algorithms::gaussian_process::GpOptions;
 use crate::algorithms::gaussian_process_groups::refit;
 use crate::algorithms::pod::{Truncation, count};
 use crate::error::Result;
 use crate::linalg::dense;
+use crate::online::ReducedField;
 use crate::online::pod_regression::{Groups, evaluate};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
@@ -127,4 +130,62 @@ fn one(field: &Coordinates<'_>, fold: usize, n_folds: usize) -> Result<Fold> {
     c.col_iter_mut().for_each(|column| column.iter_mut().zip(&mean).for_each(|(c, m)| *c += m));
     let expected_square = variance.col_iter().map(|v| v.iter().sum::<f64>() + tail).collect();
     Ok(Fold { samples: test, c, variances, expected_square })
+}
+
+/// What a field is calibrated on: all of its samples in the coordinates of a basis whose leading modes the model keeps.
+pub struct Rows<'a> {
+    /// Inputs [n, d].
+    pub x: MatRef<'a, f64>,
+    /// Coefficients [k, n].
+    pub c: MatRef<'a, f64>,
+    /// Some rows of the basis [rows, k], and of the centred snapshots [rows, n].
+    pub basis: MatRef<'a, f64>,
+    pub snapshots: MatRef<'a, f64>,
+}
+
+/// Scales intervals and indicator of a field by the errors of models that were built without a fold of the samples. Not
+/// collective; cost: that of [`cross_validate`].
+pub fn calibrate(field: &mut ReducedField, rows: &Rows<'_>, options: &Options) -> Result<()> {
+    let held_out = cross_validate(
+        &Coordinates {
+            x: rows.x,
+            c: rows.c,
+            basis: rows.basis,
+            snapshots: rows.snapshots,
+            center: field.mean.is_some(),
+            truncation: field.truncation,
+            groups: &field.groups,
+            options: &options.regression,
+        },
+        FOLDS,
+    )?;
+    let (r, n) = (field.n_modes(), rows.c.ncols());
+    let pairs = (0..n).flat_map(|s| held_out.errors.col(s).iter().zip(held_out.std.col(s).iter()));
+    let scores: Vec<f64> = pairs.filter(|(_, d)| **d > 0.0).map(|(e, d)| e.abs() / d).collect();
+    field.interval_factor = factor(&scores, options.confidence)?;
+
+    let mut ratios = Vec::new();
+    for (s, missed) in field.missed.iter().enumerate() {
+        let column = |m: MatRef<'_, f64>| -> Vec<f64> { m.col(s).iter().copied().collect() };
+        let (truth, predicted) = (column(rows.c), column(held_out.c.as_ref()));
+        // What all modes miss.
+        let beyond = (missed.powi(2) - square(&truth[r..])).max(0.0);
+        let cross = |c: &[f64]| c.iter().zip(&field.mean_coefficients).map(|(c, m)| c * m).sum::<f64>();
+        let norm = |c: &[f64]| square(c) + 2.0 * cross(c) + field.mean_square;
+        let error: f64 = truth.iter().zip(&predicted).map(|(t, p)| (t - p).powi(2)).sum::<f64>() + beyond;
+        let size = norm(&truth) + beyond;
+        let raw = held_out.expected_square[s] / norm(&predicted).max(f64::MIN_POSITIVE);
+        if raw > 0.0 && size > 0.0 {
+            ratios.push(error / size / raw);
+        }
+    }
+    if !ratios.is_empty() {
+        field.indicator_factor = (ratios.iter().sum::<f64>() / ratios.len() as f64).sqrt();
+    }
+    Ok(())
+}
+
+/// Half-width of an interval over the standard deviation, from errors over standard deviations.
+pub(super) fn factor(scores: &[f64], confidence: f64) -> Result<f64> {
+    if scores.is_empty() { Ok(normal_quantile(confidence)) } else { conformal_factor(scores, confidence) }
 }

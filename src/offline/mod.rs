@@ -1,5 +1,6 @@
 //! One recipe per kind of model.
 
+pub mod append_samples;
 pub mod calibration;
 pub mod pod_regression;
 

@@ -1,8 +1,8 @@
 //! POD of each field, Gaussian processes for the coefficients, calibration by cross-validation.
 
 use super::Progress;
-use super::calibration::{Coordinates, FOLDS, cross_validate};
-use crate::algorithms::conformal::{conformal_factor, normal_quantile};
+use super::calibration::{FOLDS, Rows, calibrate, factor};
+use crate::algorithms::conformal::normal_quantile;
 use crate::algorithms::gaussian_process::{GpOptions, gaussian_process};
 use crate::algorithms::gaussian_process_groups::{cross_validation, grouped_gaussian_processes};
 use crate::algorithms::pod::{Algorithm, PodOptions, Truncation};
@@ -18,7 +18,7 @@ use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
 use faer::{Mat, MatRef};
 
 /// Entries of a field whose held-out errors calibrate its intervals, at most; spread evenly over the field.
-const CALIBRATION_ROWS: usize = 20_000;
+pub(super) const CALIBRATION_ROWS: usize = 20_000;
 
 /// The snapshots of one field and the inner product they are measured in.
 pub struct FieldSnapshots {
@@ -68,6 +68,16 @@ pub fn check_magnitude(what: &str, largest: f64) -> Result<()> {
     Err(Error::input("K019", "snapshots", what, found, expected, mend))
 }
 
+/// Refuses inputs and scalars whose squares would over- or underflow.
+pub(super) fn check_tables(inputs: &Table, scalars: &Table) -> Result<()> {
+    let most = |values: &[f64]| values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    for (names, table) in [("input", inputs), ("scalar", scalars)] {
+        let mut columns = table.names.iter().enumerate();
+        columns.try_for_each(|(j, name)| check_magnitude(&format!("{names} {name}"), most(&table.column(j))))?;
+    }
+    Ok(())
+}
+
 /// Fits POD + GP: `inputs` [n, d], each field [n_dofs, n], `scalars` [n, n_scalars].
 ///
 /// Intervals and the indicator are scaled by the errors of models built without a fold of the samples. Every rank holds
@@ -86,11 +96,7 @@ pub fn pod_regression(
     let x = Mat::from_fn(n, d, |i, j| inputs.row(i)[j]);
     let steps = 3 * fields.len() + scalars.n_columns();
     let step = |done: usize, what: &str, name: &str| options.progress.tell(&format!("{what} {name}"), done, steps);
-    let most = |values: &[f64]| values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-    for (names, table) in [("input", inputs), ("scalar", scalars)] {
-        let mut columns = table.names.iter().enumerate();
-        columns.try_for_each(|(j, name)| check_magnitude(&format!("{names} {name}"), most(&table.column(j))))?;
-    }
+    check_tables(inputs, scalars)?;
     let mut trained = Vec::new();
     for (k, field) in fields.into_iter().enumerate() {
         let name = field.info.name.clone();
@@ -99,28 +105,11 @@ pub fn pod_regression(
     let mut models = Vec::new();
     for (k, name) in scalars.names.iter().enumerate() {
         step(3 * trained.len() + k, "regression of", name);
-        let y = Mat::from_fn(n, 1, |i, _| scalars.row(i)[k]);
-        let process = gaussian_process(x.as_ref(), y.as_ref(), None, &options.regression)?;
-        let groups = [(vec![0], process)];
-        let held_out = cross_validation(x.as_ref(), y.as_ref(), None, &groups, &options.regression, FOLDS.min(n))?;
-        let [(_, process)] = groups;
-        let scores: Vec<f64> = (0..n)
-            .filter(|&i| held_out.std[(i, 0)] > 0.0)
-            .map(|i| held_out.residuals[(i, 0)].abs() / held_out.std[(i, 0)])
-            .collect();
-        let interval_factor = factor(&scores, options.confidence)?;
-        models.push(ScalarModel { name: name.clone(), process, interval_factor });
+        models.push(scalar_model(name, x.as_ref(), scalars.column(k), options)?);
     }
     options.progress.tell("done", steps, steps);
-    let bound = |pick: fn(f64, f64) -> f64, start: f64| {
-        (0..d).map(|j| inputs.column(j).into_iter().fold(start, pick)).collect()
-    };
     Ok(PodRegression {
-        inputs: InputSpace {
-            names: inputs.names.clone(),
-            lower: bound(f64::min, f64::INFINITY),
-            upper: bound(f64::max, f64::NEG_INFINITY),
-        },
+        inputs: box_of(inputs),
         fields: trained,
         scalars: models,
         confidence: options.confidence,
@@ -128,8 +117,37 @@ pub fn pod_regression(
     })
 }
 
-fn factor(scores: &[f64], confidence: f64) -> Result<f64> {
-    if scores.is_empty() { Ok(normal_quantile(confidence)) } else { conformal_factor(scores, confidence) }
+/// The box of the training samples.
+pub(super) fn box_of(inputs: &Table) -> InputSpace {
+    let bound = |pick: fn(f64, f64) -> f64, start: f64| {
+        (0..inputs.n_columns()).map(|j| inputs.column(j).into_iter().fold(start, pick)).collect()
+    };
+    InputSpace {
+        names: inputs.names.clone(),
+        lower: bound(f64::min, f64::INFINITY),
+        upper: bound(f64::max, f64::NEG_INFINITY),
+    }
+}
+
+/// Learns one scalar output from its values `training` [n] at the inputs `x` [n, d], and calibrates its interval.
+pub(super) fn scalar_model(
+    name: &str,
+    x: MatRef<'_, f64>,
+    training: Vec<f64>,
+    options: &Options,
+) -> Result<ScalarModel> {
+    let n = training.len();
+    let y = Mat::from_fn(n, 1, |i, _| training[i]);
+    let process = gaussian_process(x, y.as_ref(), None, &options.regression)?;
+    let groups = [(vec![0], process)];
+    let held_out = cross_validation(x, y.as_ref(), None, &groups, &options.regression, FOLDS.min(n))?;
+    let [(_, process)] = groups;
+    let scores: Vec<f64> = (0..n)
+        .filter(|&i| held_out.std[(i, 0)] > 0.0)
+        .map(|i| held_out.residuals[(i, 0)].abs() / held_out.std[(i, 0)])
+        .collect();
+    let interval_factor = factor(&scores, options.confidence)?;
+    Ok(ScalarModel { name: name.to_string(), process, interval_factor, training })
 }
 
 /// The POD that calibration works in: all modes that matter, of which the model keeps the leading ones.
@@ -143,7 +161,7 @@ fn wide(options: &PodOptions, n: usize) -> PodOptions {
     PodOptions { truncation, ..options.clone() }
 }
 
-fn square(v: &[f64]) -> f64 {
+pub(super) fn square(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum()
 }
 
@@ -193,10 +211,12 @@ fn reduce(
         basis: if own.len() == layout.n_local() { found.basis.into_local() } else { found.basis.owned().to_owned() },
         part: (comm.size() > 1 || rows.is_some()).then_some(held),
         mean: found.mean.as_ref().map(|m| m[own.clone()].to_vec()),
-        mean_coefficients: mean_modes.clone(),
+        mean_coefficients: mean_modes,
         mean_square,
         residual_variance: found.residual_variance,
         residual_square: square(&found.missed) / n as f64,
+        coefficients: c.subrows(0, r).to_owned(),
+        missed: found.missed,
         projection_error: spectrum.projection_error_of(r),
         singular_values: spectrum.sigma.clone(),
         truncation: options.pod.truncation,
@@ -217,40 +237,7 @@ fn reduce(
     // On every rank from the same numbers in the same order: the same bits on any number of ranks.
     let beyond = spectrum.modes_beyond(snapshots.as_ref(), r..n_wide);
     let basis = Mat::from_fn(places_in_all, n_wide, |i, k| if k < r { leading[(i, k)] } else { beyond[(i, k - r)] });
-    let held_out = cross_validate(
-        &Coordinates {
-            x,
-            c,
-            basis: basis.as_ref(),
-            snapshots: snapshots.as_ref(),
-            center: options.pod.center,
-            truncation: options.pod.truncation,
-            groups: &reduced.groups,
-            options: &options.regression,
-        },
-        FOLDS,
-    )?;
-    let pairs = (0..n).flat_map(|s| held_out.errors.col(s).iter().zip(held_out.std.col(s).iter()));
-    let scores: Vec<f64> = pairs.filter(|(_, d)| **d > 0.0).map(|(e, d)| e.abs() / d).collect();
-    reduced.interval_factor = factor(&scores, options.confidence)?;
-
-    let mut ratios = Vec::new();
-    for (s, missed) in found.missed.iter().enumerate() {
-        let column = |m: MatRef<'_, f64>| -> Vec<f64> { m.col(s).iter().copied().collect() };
-        let (truth, predicted) = (column(c), column(held_out.c.as_ref()));
-        // What all modes miss.
-        let beyond = (missed.powi(2) - square(&truth[r..])).max(0.0);
-        let mean_part = |c: &[f64]| 2.0 * c.iter().zip(&mean_modes).map(|(c, m)| c * m).sum::<f64>() + mean_square;
-        let norm = |c: &[f64]| square(c) + mean_part(c);
-        let error: f64 = truth.iter().zip(&predicted).map(|(t, p)| (t - p).powi(2)).sum::<f64>() + beyond;
-        let size = norm(&truth) + beyond;
-        let raw = held_out.expected_square[s] / norm(&predicted).max(f64::MIN_POSITIVE);
-        if raw > 0.0 && size > 0.0 {
-            ratios.push(error / size / raw);
-        }
-    }
-    if !ratios.is_empty() {
-        reduced.indicator_factor = (ratios.iter().sum::<f64>() / ratios.len() as f64).sqrt();
-    }
+    let rows = Rows { x, c, basis: basis.as_ref(), snapshots: snapshots.as_ref() };
+    calibrate(&mut reduced, &rows, options)?;
     Ok(reduced)
 }

@@ -38,6 +38,10 @@ pub struct ReducedField {
     pub residual_variance: Vec<f64>,
     /// Mean square M-norm of the same.
     pub residual_square: f64,
+    /// VᵀM(u - mean) of the training snapshots [n_modes, n_snapshots], and the M-norms of what the modes miss of them: what
+    /// an update needs. Empty where the model was not trained here or comes from an older file.
+    pub coefficients: Mat<f64>,
+    pub missed: Vec<f64>,
     pub singular_values: Vec<f64>,
     /// sqrt(sum of discarded sigma² / sum of all sigma²) of the training snapshots.
     pub projection_error: f64,
@@ -56,6 +60,8 @@ pub struct ScalarModel {
     pub name: String,
     pub process: GaussianProcess,
     pub interval_factor: f64,
+    /// Values in training [n]; empty where they are not known.
+    pub training: Vec<f64>,
 }
 
 /// Coefficients and everything small at a batch of b points.
@@ -166,6 +172,11 @@ impl ReducedField {
             let share = energy(&self.singular_values[dropped]) / kept;
             self.projection_error = (before + (1.0 - before) * share).sqrt();
         }
+        for (j, missed) in self.missed.iter_mut().enumerate() {
+            let lost = self.coefficients.col(j).iter().skip(n).fold(0.0, |sum, c| sum + c * c);
+            *missed = (*missed * *missed + lost).sqrt();
+        }
+        self.coefficients = self.coefficients.subrows(0, n.min(self.coefficients.nrows())).to_owned();
         self.basis = self.basis.subcols(0, n).to_owned();
         self.mean_coefficients.truncate(n);
     }
@@ -182,6 +193,13 @@ impl PodRegression {
     /// Keeps at most `n_modes` modes per field, without refitting.
     pub fn truncate(&mut self, n_modes: usize) {
         self.fields.iter_mut().for_each(|f| f.truncate(n_modes, self.n_snapshots));
+    }
+
+    /// Whether the model holds what an update with more samples needs: the coefficients of its training.
+    pub fn can_grow(&self) -> bool {
+        let n = self.n_snapshots;
+        let fields = self.fields.iter().all(|f| f.part.is_none() && f.missed.len() == n && f.coefficients.ncols() == n);
+        fields && self.scalars.iter().all(|s| s.training.len() == n)
     }
 
     /// Everything but the fields themselves at points [b, n_inputs]. Cost b n² per process.

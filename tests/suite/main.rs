@@ -1,5 +1,6 @@
 //! All tests but those under mpirun, in one binary.
 
+mod append;
 mod architecture;
 mod bad_input_steps;
 mod bad_inputs;
@@ -17,6 +18,8 @@ mod foam_writer;
 mod found;
 mod gaussian_process;
 mod gmsh;
+mod hapod;
+mod incremental_svd;
 mod killed;
 mod layouts;
 mod linalg;

@@ -208,6 +208,8 @@ fn field(n: usize, r: usize) -> ReducedField {
         mean_square: 0.0,
         residual_variance: positive(n, 4),
         residual_square: 0.0,
+        coefficients: matrix(r, 3),
+        missed: vec![0.0; 3],
         singular_values: vec![1.0; r],
         projection_error: 0.0,
         truncation: Truncation::Modes(r),

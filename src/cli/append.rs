@@ -1,0 +1,186 @@
+//! `kolmo fit --append NEW MODEL.h5`.
+
+use super::fit::options_of;
+use super::predict::inputs_from;
+use super::source::{Samples, inner_product};
+use super::{Global, spare, spare_files, warn};
+use kolmo::comm::agree;
+use kolmo::data::study::{Study, unknown_name};
+use kolmo::data::{FieldInfo, Table};
+use kolmo::error::{Error, Result};
+use kolmo::io::pod_model::{Provenance, read, write};
+use kolmo::linalg::inner_product::orthonormality;
+use kolmo::linalg::tall::{Layout, TallMatrix};
+use kolmo::mesh::correspondence::{Correspondence, correspondence};
+use kolmo::offline::Progress;
+use kolmo::offline::append_samples::{NewSnapshots, append_samples};
+use kolmo::offline::pod_regression::Options;
+use kolmo::online::{PodRegression, ReducedField};
+use serde_json::json;
+use std::path::Path;
+use std::time::Instant;
+
+/// Largest |VᵀMV - I| with the inner product of the training.
+const ORTHONORMAL: f64 = 1e-6;
+
+/// Updates a model with new samples. The first rank does it.
+pub fn append(new: &Path, file: &Path, output: Option<&Path>, global: &Global) -> Result<()> {
+    let comm = global.comm();
+    let done = if comm.rank() == 0 { update(new, file, output.unwrap_or(file), global) } else { Ok(()) };
+    agree(comm.as_ref(), done)
+}
+
+fn update(new: &Path, file: &Path, output: &Path, global: &Global) -> Result<()> {
+    let start = Instant::now();
+    let (old, mut about) = read(file)?;
+    if !old.can_grow() {
+        let (found, mend) =
+            ("a model of an older version, without the coefficients of its samples", "fit all samples anew");
+        return Err(Error::input("K002", file, "/pod", found, "a model written by this version", mend));
+    }
+    spare(output, &[new])?;
+    global.check_json()?;
+    drop(kolmo::io::atomic::temporary(output)?);
+    let study = Study::parse(&about.study, file)?;
+    let samples = Samples::in_file(&study, new, None, None)?;
+    spare_files(&[output.to_path_buf()], &samples.files)?;
+    let n = samples.source.n_samples();
+    if n == 0 {
+        return Err(Error::input("K008", new, "", "no samples", "at least one", "hand in new samples"));
+    }
+    check_mesh(&old, &about, &samples, new)?;
+    let inputs = inputs_of(&old, &about, &samples, new)?;
+    let scalars = scalars_of(&old, &samples, new)?;
+    let infos = old.fields.iter().map(|f| field_of(f, &samples, new)).collect::<Result<Vec<_>>>()?;
+    let mut fields = Vec::new();
+    for (field, info) in old.fields.iter().zip(&infos) {
+        let source = samples.source.as_ref();
+        let read =
+            move |columns: std::ops::Range<usize>| source.read(info, &columns.collect::<Vec<_>>(), 0..info.n_dofs());
+        fields.push(NewSnapshots { read: Box::new(read), inner_product: product_of(field, &about, &samples, new)? });
+    }
+    global.progress(&format!("fit: {n} samples are appended to {}", old.n_snapshots));
+    let progress: Progress = global.steps("fit");
+    let options = Options { progress, confidence: old.confidence, ..options_of(&study) };
+    let model = append_samples(&old, &inputs, &fields, &scalars, &options).map_err(|e| match e.code() {
+        "K019" => e.in_file(new),
+        _ => e,
+    })?;
+    about.training = inputs.values;
+    about.seconds += start.elapsed().as_secs_f64();
+    about.study = format!("{}\n# {n} samples of {} were appended\n", about.study.trim_end(), new.display());
+    write(output, &model, &about)?;
+    tell(&model, output, n, start.elapsed().as_secs_f64(), global)
+}
+
+fn tell(model: &PodRegression, output: &Path, n: usize, seconds: f64, global: &Global) -> Result<()> {
+    let mut lines = Vec::new();
+    let mut fields = serde_json::Map::new();
+    for f in &model.fields {
+        let (name, error) = (&f.info.name, f.projection_error);
+        lines.push(format!("{name}: {} modes, projection error {error:.2e}", f.n_modes()));
+        fields.insert(name.clone(), json!({"modes": f.n_modes(), "projection_error": error}));
+    }
+    let all = model.n_snapshots;
+    lines.push(format!("model: {} ({all} samples, {n} of them new, {seconds:.2} s)", output.display()));
+    let value = json!({"model": output, "n_samples": all, "appended": n, "fields": fields, "seconds": seconds});
+    global.result(&lines.join("\n"), &value)
+}
+
+/// New samples without a mesh are taken for samples on that of the model, where the numbers of values fit.
+fn check_mesh(old: &PodRegression, about: &Provenance, samples: &Samples, new: &Path) -> Result<()> {
+    let (Some(first), Some(other)) = (&about.mesh, samples.source.mesh()) else { return Ok(()) };
+    let moving = samples.source.points_move();
+    let learnt = samples.source.fields().last().filter(|_| moving);
+    let learnt = learnt.is_some_and(|points| old.fields.iter().any(|f| f.info.name == points.name));
+    let found = match correspondence(first, other) {
+        Correspondence::Same => return Ok(()),
+        Correspondence::Moved if learnt => return Ok(()),
+        Correspondence::Moved => "points at other places".into(),
+        Correspondence::Renumbered(_) => "the same mesh with other numbers".into(),
+        Correspondence::Different(reason) => reason,
+    };
+    let mend = "write the samples on the mesh of the model, or fit all samples anew";
+    Err(Error::input("K017", new, "mesh", found, "the mesh of the model", mend))
+}
+
+/// Old inputs, then new ones.
+fn inputs_of(old: &PodRegression, about: &Provenance, samples: &Samples, new: &Path) -> Result<Table> {
+    let x = inputs_from(&samples.parameters, old, new)?;
+    for (name, value) in &about.dropped {
+        let Some(column) = samples.parameters.position(name) else { continue };
+        let other = samples.parameters.column(column).into_iter().enumerate().find(|(_, v)| v != value);
+        if let Some((sample, found)) = other {
+            let expected = format!("{value}, as in all samples of the training, where it is no input for that reason");
+            let place = format!("parameters, sample {sample}, {name}");
+            return Err(Error::input("K009", new, place, found.to_string(), expected, "fit all samples anew"));
+        }
+    }
+    let mut values = about.training.clone();
+    x.row_iter().for_each(|row| values.extend(row.iter()));
+    let table = Table::new(old.inputs.names.clone(), values)?;
+    let n_old = old.n_snapshots;
+    for i in n_old..table.n_rows() {
+        if let Some(k) = (0..i).find(|&k| table.row(k) == table.row(i)) {
+            let before = if k < n_old { format!("training sample {k}") } else { format!("new sample {}", k - n_old) };
+            let sample = i - n_old;
+            warn(&format!("new sample {sample} has the parameters of {before}; their difference counts as noise"));
+        }
+    }
+    Ok(table)
+}
+
+/// Old scalars, then new ones.
+fn scalars_of(old: &PodRegression, samples: &Samples, new: &Path) -> Result<Table> {
+    let known: Vec<&str> = samples.scalars.names.iter().map(String::as_str).collect();
+    let mut columns = Vec::new();
+    for scalar in &old.scalars {
+        let column = samples.scalars.position(&scalar.name);
+        let column = column.ok_or_else(|| match known.is_empty() {
+            false => unknown_name(new, "/scalars", "scalar", &scalar.name, &known),
+            true => {
+                let (found, expected) = ("none", format!("a column {}, which the model has learnt", scalar.name));
+                Error::input("K006", new, "/scalars", found, expected, "hand in the scalars of the new samples too")
+            }
+        })?;
+        columns.push([scalar.training.clone(), samples.scalars.column(column)].concat());
+    }
+    let n = if columns.is_empty() { 0 } else { columns[0].len() };
+    let values = (0..n).flat_map(|i| columns.iter().map(move |c| c[i])).collect();
+    Table::new(old.scalars.iter().map(|s| s.name.clone()).collect(), values)
+}
+
+/// The field of the new samples that is the model's.
+fn field_of<'a>(field: &ReducedField, samples: &'a Samples, new: &Path) -> Result<&'a FieldInfo> {
+    let (all, wanted) = (samples.source.fields(), &field.info);
+    let place = format!("field {}", wanted.name);
+    let info = all.iter().chain(samples.source.tags()).find(|f| f.name == wanted.name).ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|f| f.name.as_str()).collect();
+        unknown_name(new, &place, "field", &wanted.name, &known)
+    })?;
+    let describe = |f: &FieldInfo| format!("{} {} values x {}", f.n_entities, f.location.name(), f.n_components);
+    if (info.n_entities, info.n_components, info.location) == (wanted.n_entities, wanted.n_components, wanted.location)
+    {
+        return Ok(info);
+    }
+    let mend = "hand in samples on the mesh of the model";
+    Err(Error::input("K005", new, place, describe(info), describe(wanted), mend))
+}
+
+/// The inner product of the training: from the mesh of the model, or from the file of the new samples.
+fn product_of(
+    field: &ReducedField,
+    about: &Provenance,
+    samples: &Samples,
+    new: &Path,
+) -> Result<kolmo::linalg::inner_product::InnerProduct> {
+    let (kind, mesh) = (&about.inner_product, about.mesh.as_ref());
+    let product = inner_product(kind, &field.info, mesh, samples.file_product.as_ref(), new)?;
+    let basis = TallMatrix::new(Layout::serial(field.basis.nrows()), field.basis.clone())?;
+    if orthonormality(&basis, &product) <= ORTHONORMAL {
+        return Ok(product);
+    }
+    let (found, expected) = ("another inner product than that of the model", "the one that the model was fitted with");
+    let mend = "copy /inner_product from the training data";
+    Err(Error::input("K005", new, "/inner_product", found, expected, mend))
+}
