@@ -1,6 +1,7 @@
 //! `kolmo fit`.
 
-use super::source::{Samples, inner_product, tables_beside};
+use super::rank_rows::{RankRows, rank_rows};
+use super::source::{Samples, tables_beside};
 use super::{Global, spare, spare_files};
 use clap::Args;
 use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
@@ -14,9 +15,6 @@ use kolmo::io::field_slabs::FieldSlabs;
 use kolmo::io::open_mesh::MeshFormat;
 use kolmo::io::pod_model::{Provenance, write};
 use kolmo::io::sample_files::{contents, is_pattern};
-use kolmo::linalg::inner_product::InnerProduct;
-use kolmo::linalg::sparse::owned_part;
-use kolmo::linalg::tall::Layout;
 use kolmo::mesh::Mesh;
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
 use kolmo::online::PodRegression;
@@ -95,11 +93,6 @@ pub fn options_of(study: &Study) -> Options {
     }
 }
 
-fn product_of(study: &Study, samples: &Samples, info: &FieldInfo, mesh: Option<&Mesh>) -> Result<InnerProduct> {
-    let (kind, source) = (&study.reduction.inner_product, &samples.source);
-    inner_product(kind, info, mesh, samples.file_product.as_ref(), source.path())
-}
-
 /// That an inner product from a file is not positive definite is bad input.
 fn of_file(error: Error, study: &Study, samples: &Samples) -> Error {
     match error {
@@ -121,19 +114,11 @@ fn snapshots_of(
     samples: &Samples,
     info: FieldInfo,
     rows: &[usize],
-    product: InnerProduct,
-    comm: Arc<dyn Communicator>,
+    mesh: Option<&Mesh>,
+    comm: &Arc<dyn Communicator>,
 ) -> Result<FieldSnapshots> {
-    let even = Layout::even(info.n_entities, info.n_components, comm.clone());
-    let owned = even.local_range();
-    let (layout, product) = match product {
-        InnerProduct::Sparse(m) if comm.size() > 1 => {
-            let (ghosts, part) = owned_part(&m, owned);
-            (even.with_ghosts(ghosts)?, InnerProduct::Sparse(part))
-        }
-        InnerProduct::Diagonal(w) => (even, InnerProduct::Diagonal(w[owned].to_vec())),
-        product => (even, product),
-    };
+    let (kind, product, path) = (&study.reduction.inner_product, samples.file_product.as_ref(), samples.source.path());
+    let RankRows { layout, product } = agree(comm.as_ref(), rank_rows(kind, &info, mesh, product, path, comm))?;
     let folder = study.model_file().parent().map(Path::to_path_buf).unwrap_or_default();
     let memory = study.reduction.memory_bytes() as usize;
     let slabs = FieldSlabs::new(samples.source.clone(), info.clone(), rows.to_vec(), layout, memory, &folder)
@@ -169,8 +154,7 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     let (inputs, dropped, mesh, infos) = agree(comm.as_ref(), prepare())?;
     let mut fields = Vec::new();
     for info in infos {
-        let product = agree(comm.as_ref(), product_of(study, samples, &info, mesh.as_ref()))?;
-        fields.push(snapshots_of(study, samples, info, rows, product, global.comm())?);
+        fields.push(snapshots_of(study, samples, info, rows, mesh.as_ref(), &comm)?);
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
