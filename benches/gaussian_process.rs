@@ -21,6 +21,7 @@ fn matrix(v: &Value) -> Mat<f64> {
 fn model(groups: Groups, n_inputs: usize) -> PodRegression {
     let n_modes = groups.iter().map(|(outputs, _)| outputs.len()).sum();
     let field = ReducedField {
+        part: None,
         info: FieldInfo { name: "u".into(), location: Location::Free, n_entities: 1, n_components: 1, vector: false },
         basis: Mat::zeros(1, n_modes),
         mean: None,
@@ -28,6 +29,8 @@ fn model(groups: Groups, n_inputs: usize) -> PodRegression {
         mean_square: 0.0,
         residual_variance: vec![0.0],
         residual_square: 0.0,
+        coefficients: Mat::zeros(n_modes, 0),
+        missed: Vec::new(),
         singular_values: vec![1.0; n_modes],
         projection_error: 0.0,
         truncation: kolmo::algorithms::pod::Truncation::Tolerance(0.0),

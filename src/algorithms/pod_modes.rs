@@ -25,11 +25,10 @@ pub struct Modes {
     pub residual_variance: Vec<f64>,
     /// M-norm of what the modes miss of each snapshot.
     pub missed: Vec<f64>,
-    /// The rows that were to be kept: of the centred snapshots [n_rows, n_snapshots], and of the modes of the wider
-    /// spectrum [n_rows, n_wide].
+    /// The rows of the centred snapshots that were to be kept [n_rows, n_snapshots].
     pub kept: Mat<f64>,
-    pub kept_modes: Mat<f64>,
-    /// Coefficients in the wider modes [n_wide, n_snapshots]; the leading ones are `coefficients`.
+    /// Coefficients in all modes of the spectrum [n_wide, n_snapshots]: the leading ones are `coefficients`, the others go
+    /// with [`Spectrum::modes_beyond`], as far as that has any.
     pub wide_coefficients: Mat<f64>,
 }
 
@@ -79,7 +78,7 @@ pub fn modes(
         }
         None => {
             // X T = V R, so that X Z Zᵀ = X T S Zᵀ = V (R S Zᵀ).
-            let (mut basis, r) = orthonormal_factors(&TallMatrix::new(layout.clone(), local)?, m)?;
+            let (mut basis, r) = orthonormal_factors(TallMatrix::new(layout.clone(), local)?, m)?;
             let signs = orient(&mut basis);
             let mut c = dense::mul(r.as_ref(), right.as_ref().subrows(0, n_modes));
             dense::scale_rows(c.as_mut(), &signs);
@@ -88,20 +87,10 @@ pub fn modes(
             (basis, c, (0..n).map(missed).collect())
         }
     };
-    let keep = keep.unwrap_or_default();
-    let n_wide = if keep.is_empty() || !unknown { n_modes } else { spectrum.rank };
-    let own = layout.owned().start;
-    let mut kept_modes = Mat::from_fn(keep.len(), n_wide, |i, k| match k < n_modes {
-        true => basis.local()[(own + keep[i], k)],
-        false => 0.0,
-    });
-    if let Left::Combination(t) = &spectrum.left {
-        let beyond = kept_modes.as_mut().subcols_mut(n_modes, n_wide - n_modes);
-        dense::gemm(beyond, false, kept.as_ref(), t.subcols(n_modes, n_wide - n_modes), 1.0);
-    }
+    let n_wide = if keep.is_none() || !unknown { n_modes } else { spectrum.rank };
     let of_wide = |k: usize, j: usize| if k < n_modes { coefficients[(k, j)] } else { right[(k, j)] };
     let wide_coefficients = Mat::from_fn(n_wide, n, of_wide);
-    Ok(Modes { basis, coefficients, mean, residual_variance, missed, kept, kept_modes, wide_coefficients })
+    Ok(Modes { basis, coefficients, mean, residual_variance, missed, kept, wide_coefficients })
 }
 
 /// Left vectors that need no pass of their own, or cannot have one together with the coefficients. Collective.

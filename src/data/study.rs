@@ -69,6 +69,16 @@ pub struct Reduction {
 /// Tolerance where the study names neither tolerance nor modes.
 pub const DEFAULT_TOLERANCE: f64 = 1e-4;
 
+/// Bytes of snapshots in memory at once, per rank, where the study does not say it.
+pub const DEFAULT_MEMORY: f64 = 2_147_483_648.0;
+
+impl Reduction {
+    /// `memory` in bytes.
+    pub fn memory_bytes(&self) -> f64 {
+        self.memory.as_deref().and_then(bytes).unwrap_or(DEFAULT_MEMORY)
+    }
+}
+
 impl Default for Reduction {
     fn default() -> Self {
         Reduction {
@@ -357,7 +367,7 @@ impl Study {
                 INNER_PRODUCTS,
                 &["l2", "euclidean", "file"],
             ),
-            ("[reduction] algorithm", "algorithm", &r.algorithm, ALGORITHMS, &["auto", "gram", "tsqr", "randomized"]),
+            ("[reduction] algorithm", "algorithm", &r.algorithm, ALGORITHMS, ALGORITHMS),
             ("[regression] kernel", "kernel", &g.kernel, KERNELS, KERNELS),
             ("[regression] mean", "mean", &g.mean, MEANS, MEANS),
         ] {

@@ -154,7 +154,7 @@ pub(super) fn scalar_model(
 fn wide(options: &PodOptions, n: usize) -> PodOptions {
     let truncation = match (options.algorithm, options.truncation) {
         (_, Truncation::Tolerance(t)) => Truncation::Tolerance(t / 50.0),
-        (Algorithm::Randomized, modes) => modes,
+        (Algorithm::Randomized | Algorithm::Incremental, modes) => modes,
         (Algorithm::Auto, Truncation::Modes(k)) if few_of_many(k, n) => Truncation::Modes(k),
         _ => Truncation::Tolerance(0.0),
     };
@@ -173,11 +173,11 @@ fn reduce(
 ) -> Result<ReducedField> {
     step(0, "POD of");
     let FieldSnapshots { info, snapshots, inner_product, rows } = field;
-    let (snapshots, layout) = (snapshots.as_ref(), snapshots.layout().clone());
+    let layout = snapshots.layout().clone();
     let (n, n_dofs, comm) = (snapshots.n_columns(), info.n_dofs(), layout.comm().clone());
     let own = layout.owned();
     let wide = wide(&options.pod, n);
-    let watched = Watched::new(snapshots);
+    let watched = Watched::new(snapshots.as_ref());
     let spectrum = spectrum(&watched, &inner_product, &wide).map_err(|e| e.of_field(&info.name));
     // Without magnitudes that can be squared nothing converges: that is told first.
     let largest = comm.all_argmax(agree(comm.as_ref(), watched.largest())?, 0).0;
@@ -188,7 +188,9 @@ fn reduce(
     let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
     let on_grid = held.iter().enumerate().filter(|(_, g)| *g % stride == 0);
     let (chosen, places): (Vec<usize>, Vec<usize>) = on_grid.map(|(l, g)| (l, g / stride)).unzip();
-    let found = modes(snapshots, &inner_product, &wide, &spectrum, r, Some(&chosen))?;
+    let found = modes(snapshots.as_ref(), &inner_product, &wide, &spectrum, r, Some(&chosen))?;
+    // The memory of the snapshots is free for what follows.
+    drop(snapshots);
     let n_wide = spectrum.count(wide.truncation).min(found.wide_coefficients.nrows());
     let c = found.wide_coefficients.subrows(0, n_wide);
     // (V, mean) in the modes, and (mean, mean); in the modes beyond, as far as the truncation of calibration goes.
@@ -206,7 +208,7 @@ fn reduce(
         if r == 0 { Vec::new() } else { grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)? };
 
     let mut reduced = ReducedField {
-        basis: found.basis.owned().to_owned(),
+        basis: if own.len() == layout.n_local() { found.basis.into_local() } else { found.basis.owned().to_owned() },
         part: (comm.size() > 1 || rows.is_some()).then_some(held),
         mean: found.mean.as_ref().map(|m| m[own.clone()].to_vec()),
         mean_coefficients: mean_modes,
@@ -216,7 +218,7 @@ fn reduce(
         coefficients: c.subrows(0, r).to_owned(),
         missed: found.missed,
         projection_error: spectrum.projection_error_of(r),
-        singular_values: spectrum.sigma,
+        singular_values: spectrum.sigma.clone(),
         truncation: options.pod.truncation,
         groups,
         interval_factor: normal_quantile(options.confidence),
@@ -228,8 +230,13 @@ fn reduce(
     }
 
     step(2, "calibration of");
-    let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, n_dofs.div_ceil(stride));
-    let (basis, snapshots) = (gathered(found.kept_modes.as_ref().subcols(0, n_wide)), gathered(found.kept.as_ref()));
+    let places_in_all = n_dofs.div_ceil(stride);
+    let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, places_in_all);
+    let snapshots = gathered(found.kept.as_ref());
+    let leading = gathered(Mat::from_fn(chosen.len(), r, |i, k| reduced.basis[(chosen[i], k)]).as_ref());
+    // On every rank from the same numbers in the same order: the same bits on any number of ranks.
+    let beyond = spectrum.modes_beyond(snapshots.as_ref(), r..n_wide);
+    let basis = Mat::from_fn(places_in_all, n_wide, |i, k| if k < r { leading[(i, k)] } else { beyond[(i, k - r)] });
     let rows = Rows { x, c, basis: basis.as_ref(), snapshots: snapshots.as_ref() };
     calibrate(&mut reduced, &rows, options)?;
     Ok(reduced)
