@@ -31,6 +31,8 @@ fn model(groups: Groups, n_inputs: usize) -> PodRegression {
         mean_square: 0.0,
         residual_variance: vec![0.0],
         residual_square: 0.0,
+        coefficients: Mat::zeros(n_modes, 0),
+        missed: Vec::new(),
         singular_values: vec![1.0; n_modes],
         projection_error: 0.0,
         truncation: kolmo::algorithms::pod::Truncation::Tolerance(0.0),

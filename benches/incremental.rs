@@ -1,6 +1,9 @@
 //! Incremental SVD beside one batch POD of the same data, in CPU seconds of one thread: `cargo bench --bench incremental`.
 //! A number behind `--` is that of the runs whose median counts.
 
+mod cpu_time;
+
+use cpu_time::{forget_peak, median, peak_gigabytes, timed};
 use faer::{Mat, MatRef};
 use kolmo::algorithms::incremental_svd::{IncrementalOptions, Svd, incremental_svd};
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation, pod};
@@ -14,26 +17,6 @@ use std::sync::Arc;
 
 const FITS: &str = "shapes that fit";
 const EUCLIDEAN: InnerProduct = InnerProduct::Euclidean;
-
-/// CPU seconds of this process, all threads, in steps of 1/100 s as Linux counts them.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    // The name in brackets may hold spaces.
-    let fields: Vec<&str> = stat[stat.rfind(')').expect("a name") + 2..].split(' ').collect();
-    let ticks = |i: usize| fields[i].parse::<f64>().expect("ticks");
-    (ticks(11) + ticks(12)) / 100.0
-}
-
-fn timed<T>(f: impl FnOnce() -> T) -> (f64, T) {
-    let before = cpu_seconds();
-    let result = f();
-    (cpu_seconds() - before, result)
-}
-
-fn median(mut seconds: Vec<f64>) -> f64 {
-    seconds.sort_by(f64::total_cmp);
-    seconds[seconds.len() / 2]
-}
 
 /// sum_k amplitude(k) sin(k pi x_i + phi_k) cos(k pi mu_j) + noise z_ij, 60 terms.
 fn waves(n: usize, m: usize, amplitude: impl Fn(f64) -> f64, noise: f64) -> Mat<f64> {
@@ -77,11 +60,13 @@ fn beside_batch(repeats: usize) {
     let options =
         IncrementalOptions { tolerance: 0.0, max_modes: Some(rank), right: true, ..IncrementalOptions::default() };
     let batch = PodOptions { truncation: Truncation::Modes(rank), algorithm: Algorithm::Tsqr, ..PodOptions::default() };
-    let (mut pods, mut streams, mut last) = (Vec::new(), Vec::new(), None);
+    let (mut pods, mut streams, mut last, mut peak) = (Vec::new(), Vec::new(), None, 0.0);
     for _ in 0..repeats {
         pods.push(timed(|| pod(&x, &EUCLIDEAN, &batch).expect(FITS)).0);
+        forget_peak();
         let (seconds, svd) = timed(|| stream(x.local(), &layout, s, &options));
         streams.push(seconds);
+        peak = peak_gigabytes();
         last = Some(svd);
     }
     let svd = last.expect("at least one run");
@@ -89,10 +74,12 @@ fn beside_batch(repeats: usize) {
     let off = (svd.error / measured_error(x.local(), &svd) - 1.0).abs();
     println!(
         "{n} x {m} in blocks of {s}, rank {rank}: incremental {streamed:.2} CPU s, batch POD (TSQR) {batch:.2} CPU s, \
-         {:.2} times; certificate {:.6e}, off the measured error by {off:.1e}; orthonormality {:.1e}",
+         {:.2} times; certificate {:.6e}, off the measured error by {off:.1e}; orthonormality {:.1e}; \
+         peak {peak:.2} GB, {:.2} of it the data",
         streamed / batch,
         svd.error,
-        orthonormality(&svd.basis, &EUCLIDEAN)
+        orthonormality(&svd.basis, &EUCLIDEAN),
+        8e-9 * (n * m) as f64
     );
 }
 

@@ -138,7 +138,7 @@ pub const CODES: &[Code] = &[
         cause: "a model file is damaged: its checksum differs",
         mend: "copy the model file again, or fit it again",
         audience: Audience::Program,
-        verbs: &["predict", "validate", "info", "check"],
+        verbs: &["fit", "predict", "validate", "info", "check"],
         example: "error[K010]: model.h5, bytes 512..39400: found a checksum that differs; expected the bytes that were written; mend: copy the model file again, or fit it again",
     },
     Code {
@@ -146,7 +146,7 @@ pub const CODES: &[Code] = &[
         cause: "a model file was written by a newer version",
         mend: "update kolmo",
         audience: Audience::Program,
-        verbs: &["predict", "validate", "info", "check"],
+        verbs: &["fit", "predict", "validate", "info", "check"],
         example: "error[K011]: model.h5, user block: found format version 8; expected format version 1 or older; mend: update kolmo",
     },
     Code {

@@ -26,15 +26,18 @@
 //! | what | where |
 //! |---|---|
 //! | POD, PCA, method of snapshots, Karhunen-Loève | [`algorithms::pod`] |
+//! | incremental (streaming) SVD, up- and downdates | [`algorithms::incremental_svd`] |
+//! | HAPOD | [`algorithms::hapod`] |
 //! | Kriging, GPR | [`algorithms::gaussian_process`], groups of outputs: [`algorithms::gaussian_process_groups`] |
 //! | Matérn, RBF | [`algorithms::kernel`] |
 //! | restricted (REML) and marginal likelihood | [`algorithms::restricted_likelihood`] |
 //! | conformal prediction, jackknife+ | [`algorithms::conformal`] |
 //! | TSQR | [`linalg::tsqr`] |
 //! | randomized SVD | [`linalg::randomized_svd`] |
+//! | block Gram-Schmidt | [`linalg::block_gram_schmidt`] |
 //! | L-BFGS with bounds | [`linalg::quasi_newton`] |
 //! | mass matrix, cell volumes | [`mesh::mass_matrix`], [`mesh`] |
-//! | training of POD + GP | [`offline::pod_regression`] |
+//! | training of POD + GP | [`offline::pod_regression`], more samples: [`offline::append_samples`] |
 //! | evaluation | [`online`] |
 //! | ranks, MPI | [`comm`] |
 //! | volumes of polygons and polyhedra, the skin of a mesh | [`mesh::polyhedron`], [`mesh::skin`] |

@@ -29,6 +29,9 @@ pub enum Algorithm {
     Tsqr,
     /// SVD of a random projection: for few modes of many snapshots.
     Randomized,
+    /// Columns block by block ([`incremental_svd`](super::incremental_svd)): memory for modes and a block, whatever the
+    /// number of snapshots.
+    Incremental,
 }
 
 /// Options of [`pod`].

@@ -1,5 +1,6 @@
 //! The singular values of a proper orthogonal decomposition: its first pass over the snapshots.
 
+use super::incremental_svd::{IncrementalOptions, incremental_svd};
 use super::pod::{Algorithm, PodOptions, Truncation, check, count, projection_error};
 use crate::comm::agree;
 use crate::error::{Error, Result};
@@ -14,6 +15,9 @@ use std::ops::Range;
 
 /// Below this, relative to sigma_1, the Gram way is not trusted: half the digits that sqrt(eps) would leave.
 const GRAM_FLOOR: f64 = 1e-6;
+
+/// Modes more than asked that are held while columns arrive: those that are asked for are the better.
+const SPARE: usize = 32;
 
 /// Singular values of weighted snapshots in an inner product, and how their modes come from them: X W^(1/2) = V S Zᵀ.
 #[derive(Debug, Clone)]
@@ -94,6 +98,7 @@ pub fn spectrum(snapshots: &dyn Slabs, m: &InnerProduct, options: &PodOptions) -
         (Algorithm::Randomized, _) => {
             Err(Error::argument("truncation of the randomized way", "a tolerance", "a number of modes"))
         }
+        (Algorithm::Incremental, _) => by_columns(&y, m, options.truncation),
         _ => by_tsqr(&y, m),
     }
 }
@@ -176,5 +181,31 @@ fn by_projection(y: &Watched<'_>, m: &InnerProduct, k: usize, seed: u64) -> Resu
         right: svd.right,
         sigma: svd.sigma,
         total: svd.total,
+    })
+}
+
+/// As many modes as the truncation may need; what else there is counts in the total.
+fn by_columns(y: &Watched<'_>, m: &InnerProduct, truncation: Truncation) -> Result<Spectrum> {
+    let (tolerance, max_modes) = match truncation {
+        Truncation::Tolerance(tolerance) => (tolerance, None),
+        Truncation::Modes(k) => (0.0, Some(k + k.max(SPARE))),
+    };
+    let options = IncrementalOptions { tolerance, max_modes, ..IncrementalOptions::default() };
+    let (comm, n) = (y.layout().comm(), y.n_columns());
+    let mut svd = incremental_svd(y.layout().clone(), m.clone(), &options)?;
+    for from in (0..n).step_by(options.block) {
+        let columns = agree(comm.as_ref(), y.columns(from..(from + options.block).min(n)))?;
+        check_finite(y)?;
+        svd.append(&columns)?;
+    }
+    let svd = svd.into_svd()?;
+    let n_held = svd.singular_values.len();
+    Ok(Spectrum {
+        algorithm: Algorithm::Incremental,
+        rank: n_held,
+        right: svd.right.unwrap_or_else(|| Mat::zeros(n, n_held)),
+        left: Left::Vectors(svd.basis),
+        total: svd.total,
+        sigma: svd.singular_values,
     })
 }

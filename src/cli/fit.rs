@@ -72,6 +72,7 @@ pub fn options_of(study: &Study) -> Options {
         "gram" => Algorithm::Gram,
         "tsqr" => Algorithm::Tsqr,
         "randomized" => Algorithm::Randomized,
+        "incremental" => Algorithm::Incremental,
         _ => Algorithm::Auto,
     };
     let mean = match g.mean.as_str() {

@@ -367,7 +367,7 @@ impl Study {
                 INNER_PRODUCTS,
                 &["l2", "euclidean", "file"],
             ),
-            ("[reduction] algorithm", "algorithm", &r.algorithm, ALGORITHMS, &["auto", "gram", "tsqr", "randomized"]),
+            ("[reduction] algorithm", "algorithm", &r.algorithm, ALGORITHMS, ALGORITHMS),
             ("[regression] kernel", "kernel", &g.kernel, KERNELS, KERNELS),
             ("[regression] mean", "mean", &g.mean, MEANS, MEANS),
         ] {

@@ -13,8 +13,8 @@ use crate::io::SnapshotSource;
 use crate::io::field_chunks::FieldChunks;
 use crate::io::scratch::Scratch;
 use crate::io::slab_sweep::{Sweep, unpack};
-use crate::linalg::slabs::{Slabs, Visit};
-use crate::linalg::tall::Layout;
+use crate::linalg::slabs::{Slabs, Visit, columns_of_pass};
+use crate::linalg::tall::{Layout, TallMatrix};
 use faer::{Mat, MatMut, MatRef};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -253,6 +253,17 @@ impl Slabs for FieldSlabs {
                 self.read_ahead(move |rows, block| scratch.read(rows.start, block), visit)
             }
         }
+    }
+
+    fn columns(&self, columns: Range<usize>) -> Result<TallMatrix> {
+        let rows = self.layout.rows();
+        let (Some(first), Some(last), false) = (rows.first(), rows.last(), self.plan.way == Way::Kept) else {
+            return columns_of_pass(self, columns);
+        };
+        let mut local = Mat::zeros(rows.len(), columns.len());
+        let values = self.source.read(&self.field, &self.samples[columns], *first..last + 1)?;
+        pick(&rows, values.as_ref(), *first, local.as_mut());
+        TallMatrix::new(self.layout.clone(), local)
     }
 
     fn ghosts(&self) -> Result<Mat<f64>> {

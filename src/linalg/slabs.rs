@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Bytes that are copied at once where a slab has to be changed.
 const PIECE_BYTES: usize = 1 << 26;
@@ -32,6 +32,30 @@ pub trait Slabs: Sync {
 
     /// The ghost rows of the layout: those below, then those above [n_ghosts, n_columns].
     fn ghosts(&self) -> Result<Mat<f64>>;
+
+    /// All rows that this rank holds of some columns. Not collective. Cost: a pass, where nothing better is known.
+    fn columns(&self, columns: Range<usize>) -> Result<TallMatrix> {
+        columns_of_pass(self, columns)
+    }
+}
+
+/// [`Slabs::columns`] by a pass over all columns.
+pub(crate) fn columns_of_pass<S: Slabs + ?Sized>(x: &S, columns: Range<usize>) -> Result<TallMatrix> {
+    let layout = x.layout();
+    let own = layout.owned();
+    let mut local = Mat::zeros(layout.n_local(), columns.len());
+    x.pass(&mut |rows, slab| {
+        let mut part = local.as_mut().subrows_mut(own.start + rows.start, rows.len());
+        part.copy_from(slab.subcols(columns.start, columns.len()));
+        Ok(())
+    })?;
+    if layout.n_local() > own.len() {
+        let ghosts = x.ghosts()?;
+        let (below, above) = ghosts.as_ref().subcols(columns.start, columns.len()).split_at_row(own.start);
+        local.as_mut().subrows_mut(0, own.start).copy_from(below);
+        local.as_mut().subrows_mut(own.end, above.nrows()).copy_from(above);
+    }
+    TallMatrix::new(layout.clone(), local)
 }
 
 impl Slabs for TallMatrix {
@@ -55,6 +79,10 @@ impl Slabs for TallMatrix {
             false => local[(i - owned.start + owned.end, j)],
         }))
     }
+
+    fn columns(&self, columns: Range<usize>) -> Result<TallMatrix> {
+        TallMatrix::new(self.layout().clone(), self.local().subcols(columns.start, columns.len()).to_owned())
+    }
 }
 
 /// Hears rows, values and the mean of each row.
@@ -66,6 +94,8 @@ pub(crate) struct Prepared<'a> {
     /// Weights of the columns in the mean, of sum 1.
     center: Option<Vec<f64>>,
     scale: Option<Vec<f64>>,
+    /// The mean on the local rows, once it is asked for.
+    mean: OnceLock<Vec<f64>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -79,7 +109,21 @@ impl<'a> Prepared<'a> {
             slabs,
             center: center.then(|| w.iter().map(|w| w / total).collect()),
             scale: weights.filter(|_| scaled).map(|w| w.iter().map(|w| w.sqrt()).collect()),
+            mean: OnceLock::new(),
         }
+    }
+
+    /// The mean on the local rows, empty where nothing is centred; one pass, the first time.
+    fn mean(&self) -> Result<&[f64]> {
+        if let Some(mean) = self.mean.get() {
+            return Ok(mean);
+        }
+        let mut mean = Vec::new();
+        if let Some(weights) = &self.center {
+            let weights = Mat::from_fn(weights.len(), 1, |j, _| weights[j]);
+            mean = mul_small(self.slabs, weights.as_ref())?.into_local().col_as_slice(0).to_vec();
+        }
+        Ok(self.mean.get_or_init(|| mean))
     }
 
     fn change(&self, rows: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
@@ -153,6 +197,18 @@ impl Slabs for Prepared<'_> {
     fn ghosts(&self) -> Result<Mat<f64>> {
         Ok(self.ghosts_and_means()?.0)
     }
+
+    fn columns(&self, columns: Range<usize>) -> Result<TallMatrix> {
+        let mean = self.mean()?;
+        let first = columns.start;
+        let mut local = self.slabs.columns(columns)?.into_local();
+        for (j, column) in local.as_mut().col_iter_mut().enumerate() {
+            let factor = self.scale.as_ref().map_or(1.0, |factors| factors[first + j]);
+            let means = mean.iter().copied().chain(std::iter::repeat(0.0));
+            column.iter_mut().zip(means).for_each(|(x, m)| *x = factor * (*x - m));
+        }
+        TallMatrix::new(self.layout().clone(), local)
+    }
 }
 
 /// Slabs whose largest magnitude is known after a pass.
@@ -167,6 +223,22 @@ pub(crate) struct Watched<'a> {
 impl<'a> Watched<'a> {
     pub(crate) fn new(slabs: &'a dyn Slabs) -> Self {
         Watched { slabs, largest: AtomicU64::new(0), wrong: AtomicUsize::new(usize::MAX) }
+    }
+
+    /// Notes the magnitudes of values whose first column is column `first`.
+    fn note(&self, first: usize, values: MatRef<'_, f64>) {
+        let magnitude = |x: &f64| x.to_bits() & !(1 << 63);
+        (0..values.ncols()).into_par_iter().for_each(|j| {
+            let column = values.col(j);
+            let most = match column.try_as_col_major() {
+                Some(column) => column.as_slice().iter().map(magnitude).max(),
+                None => column.iter().map(magnitude).max(),
+            };
+            self.largest.fetch_max(most.unwrap_or(0), Ordering::Relaxed);
+            if !f64::from_bits(most.unwrap_or(0)).is_finite() {
+                self.wrong.fetch_min(first + j, Ordering::Relaxed);
+            }
+        });
     }
 
     /// Largest magnitude of the rows that this rank owns; an error where one is not finite.
@@ -188,21 +260,17 @@ impl Slabs for Watched<'_> {
     }
 
     fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
-        let magnitude = |x: &f64| x.to_bits() & !(1 << 63);
         self.slabs.pass(&mut |rows, slab| {
-            (0..slab.ncols()).into_par_iter().for_each(|j| {
-                let column = slab.col(j);
-                let most = match column.try_as_col_major() {
-                    Some(column) => column.as_slice().iter().map(magnitude).max(),
-                    None => column.iter().map(magnitude).max(),
-                };
-                self.largest.fetch_max(most.unwrap_or(0), Ordering::Relaxed);
-                if !f64::from_bits(most.unwrap_or(0)).is_finite() {
-                    self.wrong.fetch_min(j, Ordering::Relaxed);
-                }
-            });
+            self.note(0, slab);
             visit(rows, slab)
         })
+    }
+
+    fn columns(&self, columns: Range<usize>) -> Result<TallMatrix> {
+        let first = columns.start;
+        let found = self.slabs.columns(columns)?;
+        self.note(first, found.local());
+        Ok(found)
     }
 
     fn ghosts(&self) -> Result<Mat<f64>> {

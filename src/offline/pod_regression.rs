@@ -154,7 +154,7 @@ pub(super) fn scalar_model(
 fn wide(options: &PodOptions, n: usize) -> PodOptions {
     let truncation = match (options.algorithm, options.truncation) {
         (_, Truncation::Tolerance(t)) => Truncation::Tolerance(t / 50.0),
-        (Algorithm::Randomized, modes) => modes,
+        (Algorithm::Randomized | Algorithm::Incremental, modes) => modes,
         (Algorithm::Auto, Truncation::Modes(k)) if few_of_many(k, n) => Truncation::Modes(k),
         _ => Truncation::Tolerance(0.0),
     };

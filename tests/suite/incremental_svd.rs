@@ -2,9 +2,12 @@
 //! restart to the bit, ranks and threads.
 
 use crate::linalg::{chain, random, tall};
+use crate::tool::{Stacked, kolmo, write_text};
 use faer::Mat;
 use kolmo::algorithms::incremental_svd::{IncrementalOptions, IncrementalSvd, Svd, incremental_svd};
+use kolmo::algorithms::pod::{Algorithm, Pod, PodOptions, Truncation, pod};
 use kolmo::comm::run_on_threads;
+use kolmo::io::pod_model::read;
 use kolmo::linalg::dense;
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
 use kolmo::linalg::sparse::owned_part;
@@ -414,4 +417,62 @@ fn what_does_not_fit_is_refused() {
     let mut svd = start(&Mat::zeros(2, 0), &indefinite, &options);
     svd.append(&tall(&random(2, 2, 62))).unwrap();
     assert_eq!(svd.flush().unwrap_err().code(), "K101");
+}
+
+#[test]
+fn a_pod_may_take_columns_block_by_block() {
+    let a = of_spectrum(400, 70, |j| 0.6f64.powi(j as i32), 71);
+    for m in products(400) {
+        for center in [false, true] {
+            for truncation in [Truncation::Tolerance(1e-3), Truncation::Tolerance(1e-6), Truncation::Modes(9)] {
+                let run = |algorithm, weights: Option<Vec<f64>>| {
+                    pod(&tall(&a), &m, &PodOptions { algorithm, truncation, center, weights, seed: 0 }).unwrap()
+                };
+                for weights in [None, Some((0..70).map(|j| 0.5 + (j % 3) as f64).collect::<Vec<_>>())] {
+                    let (found, truth) = (run(Algorithm::Incremental, weights.clone()), run(Algorithm::Tsqr, weights));
+                    assert_eq!((found.algorithm, found.n_modes()), (Algorithm::Incremental, truth.n_modes()));
+                    for j in 0..found.n_modes() {
+                        let off = found.singular_values[j] / truth.singular_values[j] - 1.0;
+                        assert!(off.abs() < 1e-3, "sigma_{j}: {off:e}");
+                    }
+                    let off = (found.projection_error / truth.projection_error - 1.0).abs();
+                    assert!(off < 1e-2, "{} and {}", found.projection_error, truth.projection_error);
+                    assert!(found.orthonormality < 1e-12);
+                    let rebuilt = |p: &Pod| dense::mul(p.basis.local(), p.coefficients.as_ref());
+                    let size = truth.singular_values[0];
+                    assert!((rebuilt(&found) - rebuilt(&truth)).norm_max() < 20.0 * truth.projection_error * size);
+                }
+            }
+        }
+    }
+    let mut bad = a.clone();
+    bad[(7, 40)] = f64::NAN;
+    let options = PodOptions { algorithm: Algorithm::Incremental, ..PodOptions::default() };
+    let message = pod(&tall(&bad), &InnerProduct::Euclidean, &options).unwrap_err().to_string();
+    assert!(message.contains("snapshot 40"), "{message}");
+}
+
+#[test]
+fn a_study_may_ask_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    Stacked::new(40, 6).write(at, "train.h5");
+    for center in [false, true] {
+        for (name, algorithm) in [("a", "incremental"), ("b", "tsqr")] {
+            let text = format!(
+                "[data]\nsamples = \"train.h5\"\n[reduction]\nalgorithm = \"{algorithm}\"\ncenter = {center}\n"
+            );
+            write_text(at, &format!("{name}.toml"), &text);
+            kolmo(at, &["fit", &format!("{name}.toml"), "-o", &format!("{name}.h5")]).success();
+        }
+        let [found, truth] = ["a.h5", "b.h5"].map(|name| read(&at.join(name)).unwrap().0);
+        for (found, truth) in found.fields.iter().zip(&truth.fields) {
+            assert_eq!(found.n_modes(), truth.n_modes());
+            assert!((found.projection_error / truth.projection_error - 1.0).abs() < 1e-2);
+            assert!((found.residual_square / truth.residual_square - 1.0).abs() < 1e-2);
+            assert!(found.missed.iter().zip(&truth.missed).all(|(a, b)| (a - b).abs() < 1e-2 * b + 1e-6));
+        }
+        kolmo(at, &["check", "a.toml"]).success();
+        kolmo(at, &["fit", "--append", "train.h5", "a.h5"]).success();
+    }
 }

@@ -48,6 +48,7 @@ mod refusals;
 mod report;
 mod rust_source;
 mod samples;
+mod slab_columns;
 mod slabs;
 mod sparse_cholesky;
 mod stacked;
