@@ -22,8 +22,6 @@ fn model(groups: Groups, n_inputs: usize) -> PodRegression {
     let n_modes = groups.iter().map(|(outputs, _)| outputs.len()).sum();
     let field = ReducedField {
         part: None,
-        coefficients: Mat::new(),
-        missed: Vec::new(),
         info: FieldInfo { name: "u".into(), location: Location::Free, n_entities: 1, n_components: 1, vector: false },
         basis: Mat::zeros(1, n_modes),
         mean: None,

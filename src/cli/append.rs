@@ -4,7 +4,7 @@ use super::fit::options_of;
 use super::predict::inputs_from;
 use super::source::{Samples, inner_product};
 use super::{Global, spare, spare_files, warn};
-use kolmo::comm::agree;
+use kolmo::comm::{SingleComm, agree};
 use kolmo::data::study::{Study, unknown_name};
 use kolmo::data::{FieldInfo, Table};
 use kolmo::error::{Error, Result};
@@ -69,7 +69,7 @@ fn update(new: &Path, file: &Path, output: &Path, global: &Global) -> Result<()>
     about.training = inputs.values;
     about.seconds += start.elapsed().as_secs_f64();
     about.study = format!("{}\n# {n} samples of {} were appended\n", about.study.trim_end(), new.display());
-    write(output, &model, &about)?;
+    write(output, &model, &about, &SingleComm)?;
     tell(&model, output, n, start.elapsed().as_secs_f64(), global)
 }
 
@@ -106,7 +106,7 @@ fn check_mesh(old: &PodRegression, about: &Provenance, samples: &Samples, new: &
 
 /// Old inputs, then new ones.
 fn inputs_of(old: &PodRegression, about: &Provenance, samples: &Samples, new: &Path) -> Result<Table> {
-    let x = inputs_from(&samples.parameters, old, new)?;
+    let x = inputs_from(&samples.parameters, &old.inputs.names, new)?;
     for (name, value) in &about.dropped {
         let Some(column) = samples.parameters.position(name) else { continue };
         let other = samples.parameters.column(column).into_iter().enumerate().find(|(_, v)| v != value);

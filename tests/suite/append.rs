@@ -2,6 +2,7 @@
 
 use crate::tool::{Stacked, check_message, contents, data_sets, kolmo, write_text};
 use faer::Mat;
+use kolmo::comm::SingleComm;
 use kolmo::data::Location;
 use kolmo::io::pod_model::{Provenance, read, write};
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
@@ -184,7 +185,7 @@ fn fewer_modes_of_an_updated_model_state_their_error_too() {
         assert_eq!((field.coefficients.nrows(), field.coefficients.ncols()), (3, ALL));
     }
     // What was cut away is among what is missed: such a model may be updated as well.
-    write(&folder.path().join("short.h5"), &short, &about).unwrap();
+    write(&folder.path().join("short.h5"), &short, &about, &SingleComm).unwrap();
     kolmo(folder.path(), &["fit", "--append", "b.h5", "short.h5"]).success();
 }
 
@@ -211,7 +212,7 @@ fn what_does_not_fit_is_refused_and_the_model_stays() {
     for field in &mut old.fields {
         (field.coefficients, field.missed) = (Mat::zeros(field.n_modes(), 0), Vec::new());
     }
-    write(&at.join("old.h5"), &old, &about).unwrap();
+    write(&at.join("old.h5"), &old, &about, &SingleComm).unwrap();
     let all = Stacked::new(ALL, 6);
     let new = part(&all, 24..30);
     let spoil = |name: &str, change: &dyn Fn(&mut Stacked)| {
