@@ -93,7 +93,7 @@ fn collect(slabs: &FieldSlabs) -> Result<Mat<f64>> {
     let mut all = Mat::zeros(own.len(), slabs.n_columns());
     let mut next = 0;
     slabs.pass(&mut |rows, slab| {
-        let begins = rows.start == 0 || (own.start + rows.start) % slabs.layout().block_rows() == 0;
+        let begins = rows.start == 0 || (own.start + rows.start).is_multiple_of(slabs.layout().block_rows());
         assert!(rows.start == next && begins && !rows.is_empty());
         assert_eq!((slab.nrows(), slab.ncols()), (rows.len(), slabs.n_columns()));
         all.as_mut().subrows_mut(rows.start, rows.len()).copy_from(slab);
