@@ -83,7 +83,7 @@ pub const CODES: &[Code] = &[
         mend: "copy or write the file again",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "convert", "check"],
-        example: "error[K003]: model.h5, length of the file: found 19710 bytes; expected 39420 bytes; mend: copy the model file again, or fit it again",
+        example: "error[K003]: model.h5, length of the file: found 21274 bytes; expected 42548 bytes; mend: copy the model file again, or fit it again",
     },
     Code {
         code: "K004",

@@ -116,6 +116,11 @@ impl FieldSlabs {
         }
     }
 
+    /// Rows of the block of the first owned row that another rank owns: slabs begin where blocks begin.
+    fn skipped(&self) -> usize {
+        self.layout.local_range().start % self.layout.block_rows()
+    }
+
     /// All rows, read by the first who asks.
     fn all(&self) -> Result<Arc<Mat<f64>>> {
         let mut kept = self.kept.lock().unwrap_or_else(|e| e.into_inner());
@@ -138,11 +143,14 @@ impl FieldSlabs {
             return Ok(scratch.clone());
         }
         let chunks = self.source.chunks(&self.field);
-        let shape = (self.layout.local_range().len(), self.samples.len());
+        let own = self.layout.local_range();
+        // Counted from the block in which the first owned row lies, as slabs are.
+        let skipped = self.skipped();
+        let shape = (skipped + own.len(), self.samples.len());
         let single = chunks.is_some_and(FieldChunks::is_single);
         let scratch = Scratch::create(&self.folder, shape, self.plan.rows, single)?;
         let reading = chunks.map_or(0, |c| self.plan.n_threads * c.bytes_per_thread());
-        unpack(&self.sweep(), &scratch, (self.memory - reading.min(self.memory)) / 2)?;
+        unpack(&self.sweep(), (&scratch, skipped), (self.memory - reading.min(self.memory)) / 2)?;
         chunks.into_iter().for_each(FieldChunks::forget_buffers);
         let scratch = Arc::new(scratch);
         *kept = Some(scratch.clone());
@@ -156,8 +164,9 @@ impl FieldSlabs {
         visit: &mut Visit<'_>,
     ) -> Result<()> {
         let (n_rows, rows, n) = (self.layout.local_range().len(), self.plan.rows, self.samples.len());
-        let slab = move |k: usize| k * rows..((k + 1) * rows).min(n_rows);
-        let n_slabs = n_rows.div_ceil(rows);
+        let skipped = self.skipped();
+        let slab = move |k: usize| (k * rows).saturating_sub(skipped)..((k + 1) * rows - skipped).min(n_rows);
+        let n_slabs = (skipped + n_rows).div_ceil(rows);
         let spare = || {
             let kept = self.spare.lock().unwrap_or_else(|e| e.into_inner()).pop();
             kept.unwrap_or_else(|| Mat::zeros(rows, n))
@@ -250,7 +259,8 @@ impl Slabs for FieldSlabs {
             }
             Way::Scratch => {
                 let scratch = self.unpacked()?;
-                self.read_ahead(move |rows, block| scratch.read(rows.start, block), visit)
+                let skipped = self.skipped();
+                self.read_ahead(move |rows, block| scratch.read(skipped + rows.start, block), visit)
             }
         }
     }
@@ -286,6 +296,7 @@ impl Plan {
         memory: usize,
     ) -> Result<Plan> {
         let (own, block) = (layout.local_range(), layout.block_rows());
+        let n_rows = own.start % block + own.len();
         let chunks = source.chunks(field);
         let threads = rayon::current_num_threads();
         let whole = source.rows_per_read(field);
@@ -303,7 +314,7 @@ impl Plan {
         if all <= memory {
             return Ok(Plan { way: Way::Kept, rows: own.len().max(1), carry: 0, n_threads, bytes: all });
         }
-        let aligned = block % per_chunk == 0 && own.start % per_chunk == 0;
+        let aligned = block % per_chunk == 0;
         let carry = if aligned { 0 } else { per_chunk };
         let swept = |rows: usize| 2 * bytes(rows) + bytes(carry) + list(rows + carry) + reading;
         let tile = match chunks {
@@ -313,9 +324,9 @@ impl Plan {
         let scratch = |rows: usize| (2 * bytes(rows) + threads * Scratch::BYTES_PER_THREAD).max(reading + tile);
         // Even slabs: as many as the largest ones would be, of equal numbers of blocks.
         let rows_that_fit = |need: &dyn Fn(usize) -> usize| {
-            let most = (1..=own.len().div_ceil(block)).rev().find(|b| need(b * block) <= memory)?;
-            let n_slabs = own.len().div_ceil(most * block);
-            Some(own.len().div_ceil(n_slabs).next_multiple_of(block))
+            let most = (1..=n_rows.div_ceil(block)).rev().find(|b| need(b * block) <= memory)?;
+            let n_slabs = n_rows.div_ceil(most * block);
+            Some(n_rows.div_ceil(n_slabs).next_multiple_of(block))
         };
         if let Some(rows) = rows_that_fit(&swept) {
             // Where chunks are left to HDF5, those at the ends of slabs are unpacked twice.

@@ -10,7 +10,8 @@ use std::ffi::{c_int, c_void};
 type Id = i64;
 type Size = u64;
 
-// Since HDF5 1.10.3 and 1.10.5; in the library that the crate hdf5 links.
+// SAFETY: as the HDF5 reference manual declares them, since versions 1.10.3 and 1.10.5; they are in the library that the
+// crate hdf5 links.
 unsafe extern "C" {
     fn H5Dget_chunk_storage_size(data: Id, offset: *const Size, bytes: *mut Size) -> c_int;
     fn H5Dget_chunk_info_by_coord(

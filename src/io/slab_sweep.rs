@@ -57,10 +57,11 @@ impl Sweep<'_> {
     }
 }
 
-/// Unpacks all wanted rows once into a scratch file, in tiles of whole chunks that take at most `memory` bytes.
+/// Unpacks all wanted rows once into a scratch file from a row on, in tiles of whole chunks that take at most `memory`
+/// bytes.
 ///
 /// Errors: K003, K004 as [`SnapshotSource::read`], K103 where the file system refuses.
-pub(crate) fn unpack(sweep: &Sweep<'_>, scratch: &Scratch, memory: usize) -> Result<()> {
+pub(crate) fn unpack(sweep: &Sweep<'_>, (scratch, first): (&Scratch, usize), memory: usize) -> Result<()> {
     let (n_samples, n_rows) = tile(sweep, memory);
     let mut order: Vec<(usize, usize)> = sweep.samples.iter().enumerate().map(|(column, &s)| (s, column)).collect();
     order.sort_unstable();
@@ -83,7 +84,7 @@ pub(crate) fn unpack(sweep: &Sweep<'_>, scratch: &Scratch, memory: usize) -> Res
                 Some(chunks) => chunks.read(columns(tile.as_mut(), &samples, start), sweep.n_threads)?,
                 None => sweep.source.read_into(sweep.field, &samples, start..stop, tile.as_mut())?,
             }
-            scratch.write(start - sweep.rows.start, &places, tile.as_ref())?;
+            scratch.write(first + start - sweep.rows.start, &places, tile.as_ref())?;
             start = stop;
         }
         begin = end;

@@ -23,7 +23,7 @@ fn columns_are_those_of_the_file() {
     let (field, samples) = (source.fields()[0].clone(), vec![1, 2, 3, 5, 8, 13, 21]);
     let values = &all.snapshots[0].1;
     let mut ways = BTreeSet::new();
-    for memory in [1 << 30, 2_000_000] {
+    for memory in [1 << 30, 1_200_000] {
         let found = run_on_threads(2, |comm| {
             let even = Layout::even(field.n_dofs(), 1, comm);
             let own = even.local_range();
