@@ -1,14 +1,14 @@
 //! POD of each field, Gaussian processes for the coefficients, calibration by cross-validation.
 
 use super::Progress;
-use super::calibration::{Coordinates, FOLDS, cross_validate};
+use super::calibration::{Coordinates, FOLDS, cross_validate_on};
 use crate::algorithms::conformal::{conformal_factor, normal_quantile};
-use crate::algorithms::gaussian_process::{GpOptions, gaussian_process};
-use crate::algorithms::gaussian_process_groups::{cross_validation, grouped_gaussian_processes};
+use crate::algorithms::gaussian_process::GpOptions;
+use crate::algorithms::gaussian_process_groups::{cross_validation_on, grouped_gaussian_processes_on};
 use crate::algorithms::pod::{Algorithm, PodOptions, Truncation};
 use crate::algorithms::pod_modes::modes;
 use crate::algorithms::pod_spectrum::{few_of_many, spectrum};
-use crate::comm::agree;
+use crate::comm::{Communicator, SingleComm, agree};
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
 use crate::linalg::inner_product::InnerProduct;
@@ -16,6 +16,7 @@ use crate::linalg::slabs::{Slabs, Watched};
 use crate::linalg::tall::{TallMatrix, gather_rows};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
 use faer::{Mat, MatRef};
+use std::sync::Arc;
 
 /// Entries of a field whose held-out errors calibrate its intervals, at most; spread evenly over the field.
 const CALIBRATION_ROWS: usize = 20_000;
@@ -91,6 +92,8 @@ pub fn pod_regression(
         let mut columns = table.names.iter().enumerate();
         columns.try_for_each(|(j, name)| check_magnitude(&format!("{names} {name}"), most(&table.column(j))))?;
     }
+    // Whatever is small is the same on all ranks, and its fits are shared out.
+    let comm = fields.first().map_or_else(|| Arc::new(SingleComm) as Arc<dyn Communicator>, |f| f.snapshots.layout().comm().clone());
     let mut trained = Vec::new();
     for (k, field) in fields.into_iter().enumerate() {
         let name = field.info.name.clone();
@@ -100,16 +103,16 @@ pub fn pod_regression(
     for (k, name) in scalars.names.iter().enumerate() {
         step(3 * trained.len() + k, "regression of", name);
         let y = Mat::from_fn(n, 1, |i, _| scalars.row(i)[k]);
-        let process = gaussian_process(x.as_ref(), y.as_ref(), None, &options.regression)?;
-        let groups = [(vec![0], process)];
-        let held_out = cross_validation(x.as_ref(), y.as_ref(), None, &groups, &options.regression, FOLDS.min(n))?;
-        let [(_, process)] = groups;
+        let (x, y, with) = (x.as_ref(), y.as_ref(), &options.regression);
+        let groups = grouped_gaussian_processes_on(comm.as_ref(), x, y, None, with)?;
+        let held_out = cross_validation_on(comm.as_ref(), x, y, None, &groups, with, FOLDS.min(n))?;
         let scores: Vec<f64> = (0..n)
             .filter(|&i| held_out.std[(i, 0)] > 0.0)
             .map(|i| held_out.residuals[(i, 0)].abs() / held_out.std[(i, 0)])
             .collect();
         let interval_factor = factor(&scores, options.confidence)?;
-        models.push(ScalarModel { name: name.clone(), process, interval_factor });
+        let processes = groups.into_iter().map(|(_, process)| process);
+        models.extend(processes.map(|process| ScalarModel { name: name.clone(), process, interval_factor }));
     }
     options.progress.tell("done", steps, steps);
     let bound = |pick: fn(f64, f64) -> f64, start: f64| {
@@ -186,8 +189,10 @@ fn reduce(
     };
     step(1, "regression of");
     let y = c.subrows(0, r).transpose().to_owned();
-    let groups =
-        if r == 0 { Vec::new() } else { grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)? };
+    let groups = match r {
+        0 => Vec::new(),
+        _ => grouped_gaussian_processes_on(comm.as_ref(), x, y.as_ref(), None, &options.regression)?,
+    };
 
     let mut reduced = ReducedField {
         basis: if own.len() == layout.n_local() { found.basis.into_local() } else { found.basis.owned().to_owned() },
@@ -217,7 +222,8 @@ fn reduce(
     // On every rank from the same numbers in the same order: the same bits on any number of ranks.
     let beyond = spectrum.modes_beyond(snapshots.as_ref(), r..n_wide);
     let basis = Mat::from_fn(places_in_all, n_wide, |i, k| if k < r { leading[(i, k)] } else { beyond[(i, k - r)] });
-    let held_out = cross_validate(
+    let held_out = cross_validate_on(
+        comm.as_ref(),
         &Coordinates {
             x,
             c,
