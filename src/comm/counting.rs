@@ -123,7 +123,8 @@ impl Communicator for CountingComm {
     fn share(&self, n_tasks: usize, work: &(dyn Fn(usize) -> Vec<f64> + Sync)) -> Vec<Vec<f64>> {
         let results: Vec<Vec<f64>> = (0..n_tasks).into_par_iter().map(work).collect();
         if self.size > 1 {
-            let bytes = |tasks: &mut dyn Iterator<Item = &Vec<f64>>| tasks.map(|r| 8 * (1 + r.len() as u64)).sum::<u64>();
+            let bytes =
+                |tasks: &mut dyn Iterator<Item = &Vec<f64>>| tasks.map(|r| 8 * (1 + r.len() as u64)).sum::<u64>();
             let own = bytes(&mut results.iter().skip(self.rank).step_by(self.size));
             self.gathered(bytes(&mut results.iter()) - own);
         }

@@ -1,6 +1,6 @@
 //! Dense and sparse linear algebra on tall matrices whose rows are shared out over ranks.
 
-mod block_tree;
+pub(crate) mod block_tree;
 pub mod dense;
 pub mod gram_schmidt;
 pub mod householder;

@@ -1,6 +1,8 @@
 //! One recipe per kind of model.
 
 pub mod calibration;
+pub mod cost;
+pub mod machine;
 pub mod pod_regression;
 
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use faer::{Mat, MatRef};
 use std::sync::Arc;
 
 /// Entries of a field whose held-out errors calibrate its intervals, at most; spread evenly over the field.
-const CALIBRATION_ROWS: usize = 20_000;
+pub(super) const CALIBRATION_ROWS: usize = 20_000;
 
 /// The snapshots of one field and the inner product they are measured in.
 pub struct FieldSnapshots {
@@ -93,7 +93,9 @@ pub fn pod_regression(
         columns.try_for_each(|(j, name)| check_magnitude(&format!("{names} {name}"), most(&table.column(j))))?;
     }
     // Whatever is small is the same on all ranks, and its fits are shared out.
-    let comm = fields.first().map_or_else(|| Arc::new(SingleComm) as Arc<dyn Communicator>, |f| f.snapshots.layout().comm().clone());
+    let comm = fields
+        .first()
+        .map_or_else(|| Arc::new(SingleComm) as Arc<dyn Communicator>, |f| f.snapshots.layout().comm().clone());
     let mut trained = Vec::new();
     for (k, field) in fields.into_iter().enumerate() {
         let name = field.info.name.clone();
@@ -136,7 +138,7 @@ fn factor(scores: &[f64], confidence: f64) -> Result<f64> {
 }
 
 /// The POD that calibration works in: all modes that matter, of which the model keeps the leading ones.
-fn wide(options: &PodOptions, n: usize) -> PodOptions {
+pub(super) fn wide(options: &PodOptions, n: usize) -> PodOptions {
     let truncation = match (options.algorithm, options.truncation) {
         (_, Truncation::Tolerance(t)) => Truncation::Tolerance(t / 50.0),
         (Algorithm::Randomized, modes) => modes,
