@@ -48,7 +48,7 @@ pub fn file_rates() -> Result<FileRates> {
             slabs.pass(&mut |_, _| Ok(()))
         };
         pool.install(&slabs)?;
-        Ok(bytes / best(2, &mut || drop(pool.install(&slabs))))
+        Ok(bytes / best(5, &mut || drop(pool.install(&slabs))))
     };
     let (place, unpack) = (rate_of(&plain)?, rate_of(&packed)?);
     let model = folder.path().join("model.h5");
@@ -58,7 +58,7 @@ pub fn file_rates() -> Result<FileRates> {
         w.finish()
     };
     write()?;
-    let written = best(1, &mut || drop(write()));
+    let written = best(3, &mut || drop(write()));
     let file = std::fs::File::open(&plain).map_err(|e| write_error(&plain, e))?;
     let piece = 1 << 18;
     let read = || {

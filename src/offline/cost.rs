@@ -322,7 +322,8 @@ impl Work<'_> {
         let known = matches!(self.way, Algorithm::Randomized);
         // Modes and what they miss; R of the modes, and the modes divided by it.
         let mut flops = 4.0 * m * n * r;
-        let mut seconds = flops / product + snapshots * (1.0 / machine.copy + 2.0 / machine.scan);
+        // Blocks are copied to memory that is there.
+        let mut seconds = flops / product + 2.5 * snapshots / machine.scan;
         flops += 4.0 * m * r * r;
         seconds += 2.0 * m * r * r / rate_at(&machine.qr, *r) + 2.0 * m * r * r / product;
         if self.sparse {
@@ -333,7 +334,7 @@ impl Work<'_> {
             seconds += 2.0 * snapshots / machine.scan;
         }
         // Zeros, signs, the largest entries three times, a copy for the model.
-        seconds += basis * (3.0 / machine.copy + 5.0 / machine.scan);
+        seconds += basis * (2.0 / machine.copy + 5.0 / machine.scan);
         let seconds = (seconds + self.centred()) / self.threads();
         Cost { flops, bytes_moved: 3.0 * snapshots + 12.0 * basis, seconds, ..Cost::default() }
     }
@@ -391,7 +392,7 @@ impl Work<'_> {
         let of_fold = seconds_at(&machine.svd, k.max(r + 1.0))
             + r * WARM * seconds_at(&machine.likelihood, n * (1.0 - 1.0 / folds))
             + (2.0 * rows * k * (r + n) + 2.0 * rows * r * n / folds) / product
-            + held * (3.0 / machine.copy + 4.0 / machine.scan);
+            + held * 5.0 / machine.scan;
         let at_once = (self.ranks.ranks as f64 * self.threads()).min(folds);
         // What every rank does: rows put together, predictions, scores and their quantile.
         let all = 2.0 * rows * k * n / product + held * (4.0 / machine.copy + 6.0 / machine.scan);

@@ -71,7 +71,7 @@ impl Machine {
     /// Measures this machine in about two seconds, one core at work.
     pub fn measure(files: FileRates) -> Result<Machine> {
         let x = numbers(ROWS, 200);
-        let rate = |flops: f64, mut f: Box<dyn FnMut() + '_>| flops / best(3, &mut f);
+        let rate = |flops: f64, mut f: Box<dyn FnMut() + '_>| flops / best(8, &mut f);
         let of_columns = |f: &dyn Fn(usize) -> f64| COLUMNS.iter().map(|n| (*n as f64, f(*n))).collect();
         let square = |n: usize| (n * n * ROWS) as f64;
         let gram = |n: usize| {
@@ -84,7 +84,7 @@ impl Machine {
             let flops = 2.0 * (ROWS * 128 * k) as f64;
             rate(flops, Box::new(move || dense::gemm(y.as_mut(), false, block, t.as_ref(), 1.0)))
         };
-        let svd = |n: usize| best(2, &mut || drop(black_box(dense::thin_svd(x.subrows(0, n).subcols(0, n)))));
+        let svd = |n: usize| best(5, &mut || drop(black_box(dense::thin_svd(x.subrows(0, n).subcols(0, n)))));
         let likelihood = [25, 50, 100, 200, 400].map(|n| Ok((n as f64, likelihood(n)?)));
         let scanned = numbers(1 << 14, 256);
         let bytes = (8 * scanned.nrows() * scanned.ncols()) as f64;
@@ -93,7 +93,7 @@ impl Machine {
             / best(3, &mut || {
                 black_box(sum());
             });
-        let copy = bytes / best(3, &mut || drop(black_box(scanned.to_owned())));
+        let copy = bytes / best(6, &mut || drop(black_box(scanned.to_owned())));
         Ok(Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory: memory().unwrap_or(0.0),
@@ -216,7 +216,7 @@ fn likelihood(n: usize) -> Result<f64> {
     let h = Mat::from_fn(n, 1, |_, _| 1.0);
     let likelihood = RestrictedLikelihood::new(Kernel::Matern52, x, y, h, vec![1.0; 4])?;
     let (mut scratch, theta) = (likelihood.scratch(), [1.0, 1.0, 1.0, -6.0]);
-    Ok(best(4, &mut || drop(black_box(likelihood.value_and_gradient(&theta, &mut scratch)))))
+    Ok(best(8, &mut || drop(black_box(likelihood.value_and_gradient(&theta, &mut scratch)))))
 }
 
 /// A matrix with nine entries per row, as bilinear squares have, times 32 columns.
@@ -228,7 +228,7 @@ fn sparse_rate(x: MatRef<'_, f64>) -> f64 {
         }
     }
     let (m, x) = (m.to_csr(), x.subcols(0, 32));
-    (9 * ROWS * 32) as f64 / best(3, &mut || drop(black_box(sparse::mul_rows(&m, x, 0..ROWS))))
+    (9 * ROWS * 32) as f64 / best(8, &mut || drop(black_box(sparse::mul_rows(&m, x, 0..ROWS))))
 }
 
 /// Memory of this machine, where the system tells it.
