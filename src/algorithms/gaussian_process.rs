@@ -3,6 +3,7 @@
 use crate::algorithms::hyperparameters::{Training, ranges, trend};
 use crate::algorithms::kernel::Kernel;
 use crate::algorithms::restricted_likelihood::RestrictedLikelihood;
+use crate::comm::SingleComm;
 use crate::error::{Error, Result};
 use crate::linalg::dense;
 use faer::{Mat, MatRef};
@@ -22,6 +23,11 @@ pub enum Mean {
     Constant,
     /// A constant and a slope per input, estimated likewise; constant again a tenth outside the training box.
     Linear,
+}
+
+impl Mean {
+    /// All mean functions.
+    pub const ALL: [Mean; 3] = [Mean::Zero, Mean::Constant, Mean::Linear];
 }
 
 /// Options of [`gaussian_process`].
@@ -152,7 +158,7 @@ pub fn gaussian_process(
     let varying = training.varying(&all);
     let choice = match varying.is_empty() {
         true => None,
-        false => Some(training.choose(&varying, options, &[])?),
+        false => Some(training.choose(&SingleComm, &varying, options, &[])?),
     };
     training.finish(&all, choice, options)
 }

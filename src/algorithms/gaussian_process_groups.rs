@@ -2,6 +2,7 @@
 
 use crate::algorithms::gaussian_process::{GaussianProcess, GpOptions, LooResult, Mean};
 use crate::algorithms::hyperparameters::{Choice, Training};
+use crate::comm::{Communicator, SingleComm, share_out};
 use crate::error::{Error, Result};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
@@ -25,6 +26,17 @@ pub fn grouped_gaussian_processes(
     weights: Option<&[f64]>,
     options: &GpOptions,
 ) -> Result<Vec<(Vec<usize>, GaussianProcess)>> {
+    grouped_gaussian_processes_on(&SingleComm, x, y, weights, options)
+}
+
+/// The same with the fits shared out over ranks, which all have the same data and get the same processes. Collective.
+pub fn grouped_gaussian_processes_on(
+    comm: &dyn Communicator,
+    x: MatRef<'_, f64>,
+    y: MatRef<'_, f64>,
+    weights: Option<&[f64]>,
+    options: &GpOptions,
+) -> Result<Vec<(Vec<usize>, GaussianProcess)>> {
     let training = Training::new(x, y, weights, options)?;
     let all: Vec<usize> = (0..y.ncols()).collect();
     let mut group = training.varying(&all);
@@ -37,13 +49,14 @@ pub fn grouped_gaussian_processes(
     if group.is_empty() {
         return Ok(groups);
     }
-    let mut shared = training.choose(&group, options, &[])?;
+    let mut shared = training.choose(comm, &group, options, &[])?;
     let warm = [shared.theta.clone()];
     let mut own: Vec<(usize, Choice)> = Vec::new();
     if group.len() > 1 {
-        let fits: Result<Vec<(usize, Choice)>> =
-            group.par_iter().map(|j| Ok((*j, training.choose(&[*j], options, &warm)?))).collect();
-        own = fits?;
+        let one = |i: usize| Ok(training.choose(&SingleComm, &[group[i]], options, &warm)?.pack());
+        let fits = share_out(comm, group.len(), one)?;
+        let unpack = |(j, packed): (&usize, &Vec<f64>)| Ok((*j, training.unpack(&[*j], options, packed)?));
+        own = group.par_iter().zip(&fits).map(unpack).collect::<Result<_>>()?;
     }
     for _ in 0..ROUNDS {
         let alone = |j: &usize| own.iter().find(|(k, _)| k == j).and_then(|(_, c)| c.scores.first()).copied();
@@ -57,7 +70,7 @@ pub fn grouped_gaussian_processes(
             group.clear();
             break;
         }
-        shared = training.choose(&group, options, &warm)?;
+        shared = training.choose(comm, &group, options, &warm)?;
     }
     own.retain(|(j, _)| !group.contains(j));
     for (j, choice) in own {
@@ -118,6 +131,19 @@ pub fn cross_validation(
     options: &GpOptions,
     n_folds: usize,
 ) -> Result<LooResult> {
+    cross_validation_on(&SingleComm, x, y, weights, groups, options, n_folds)
+}
+
+/// The same with the fits shared out over ranks, which all have the same data and get the same result. Collective.
+pub fn cross_validation_on(
+    comm: &dyn Communicator,
+    x: MatRef<'_, f64>,
+    y: MatRef<'_, f64>,
+    weights: Option<&[f64]>,
+    groups: &[(Vec<usize>, GaussianProcess)],
+    options: &GpOptions,
+    n_folds: usize,
+) -> Result<LooResult> {
     let (n, r) = (x.nrows(), y.ncols());
     let outputs: Vec<usize> = groups.iter().flat_map(|(outputs, _)| outputs.iter().copied()).collect();
     let weights_fit = weights.is_none_or(|w| w.len() == r);
@@ -127,22 +153,25 @@ pub fn cross_validation(
     }
     let mut result = LooResult { residuals: Mat::zeros(n, r), std: Mat::zeros(n, r) };
     let tasks: Vec<(usize, usize)> = (0..groups.len()).flat_map(|g| (0..n_folds).map(move |f| (g, f))).collect();
-    let held_out = |(g, fold): &(usize, usize)| -> Result<(Mat<f64>, Mat<f64>)> {
-        let (outputs, process) = &groups[*g];
-        let (test, train): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| i % n_folds == *fold);
+    let held_out = |task: usize| -> Result<Vec<f64>> {
+        let (g, fold) = tasks[task];
+        let (outputs, process) = &groups[g];
+        let (test, train): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| i % n_folds == fold);
         let pick = |a: MatRef<'_, f64>, rows: &[usize]| Mat::from_fn(rows.len(), a.ncols(), |i, j| a[(rows[i], j)]);
         let y_train = Mat::from_fn(train.len(), outputs.len(), |i, j| y[(train[i], outputs[j])]);
         let own_weights: Option<Vec<f64>> = weights.map(|w| outputs.iter().map(|j| w[*j]).collect());
         let again = refit(process, pick(x, &train).as_ref(), y_train.as_ref(), own_weights.as_deref(), options)?;
-        again.predict(pick(x, &test).as_ref())
+        let (mean, std) = again.predict(pick(x, &test).as_ref())?;
+        Ok([mean, std].iter().flat_map(|m| m.col_iter().flat_map(|c| c.iter().copied())).collect())
     };
-    let predictions: Vec<Result<(Mat<f64>, Mat<f64>)>> = tasks.par_iter().map(held_out).collect();
-    for ((g, fold), prediction) in tasks.into_iter().zip(predictions) {
-        let (mean, std) = prediction?;
+    let predictions = share_out(comm, tasks.len(), held_out)?;
+    for (&(g, fold), prediction) in tasks.iter().zip(&predictions) {
+        let n_test = (fold..n).step_by(n_folds).len();
+        let (mean, std) = prediction.split_at(prediction.len() / 2);
         for (k, j) in groups[g].0.iter().enumerate() {
             for (row, i) in (fold..n).step_by(n_folds).enumerate() {
-                result.residuals[(i, *j)] = y[(i, *j)] - mean[(row, k)];
-                result.std[(i, *j)] = std[(row, k)];
+                result.residuals[(i, *j)] = y[(i, *j)] - mean[k * n_test + row];
+                result.std[(i, *j)] = std[k * n_test + row];
             }
         }
     }

@@ -3,12 +3,12 @@
 use crate::algorithms::gaussian_process::{GaussianProcess, GpOptions, GpParts, Mean, check_data, rows};
 use crate::algorithms::kernel::Kernel;
 use crate::algorithms::restricted_likelihood::{Priors, RestrictedLikelihood, Solution};
+use crate::comm::{Communicator, SingleComm, share_out};
 use crate::error::{Error, Result};
-use crate::linalg::quasi_newton::{Minimum, QuasiNewtonOptions, minimize_bounded};
+use crate::linalg::quasi_newton::{QuasiNewtonOptions, minimize_bounded};
 use faer::{Mat, MatRef};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use rayon::prelude::*;
 use std::cell::RefCell;
 
 /// Largest noise variance, relative to the amplitude.
@@ -34,6 +34,14 @@ pub(crate) struct Choice {
 impl Choice {
     fn score(&self, weights: &[f64]) -> f64 {
         self.scores.iter().zip(weights).map(|(s, w)| s * w).sum()
+    }
+
+    /// What determines it, and the scores: choices between models are made by the same numbers on all ranks.
+    pub fn pack(&self) -> Vec<f64> {
+        let position = |found: Option<usize>| found.unwrap_or_default() as f64;
+        let kernel = position(Kernel::ALL.iter().position(|k| *k == self.kernel));
+        let mean = position(Mean::ALL.iter().position(|m| *m == self.mean));
+        [&[kernel, mean], &self.scores[..], &self.theta].concat()
     }
 }
 
@@ -68,42 +76,59 @@ pub(crate) fn ranges(x: MatRef<'_, f64>) -> Vec<(f64, f64)> {
     (0..x.ncols()).map(range).collect()
 }
 
-/// Chooses everything for the standardised data x (n x d), y (n x r), from the given starting points.
-fn choose(x: &Mat<f64>, y: &Mat<f64>, weights: &[f64], options: &GpOptions, starts: &[Vec<f64>]) -> Result<Choice> {
-    let d = x.ncols();
+/// Standardised data x (n x d), y (n x r), and the ranks that share out starts and models.
+struct Task<'a> {
+    x: &'a Mat<f64>,
+    y: &'a Mat<f64>,
+    weights: &'a [f64],
+    options: &'a GpOptions,
+    comm: &'a dyn Communicator,
+}
+
+/// Chooses everything from the given starting points. Collective.
+fn choose(task: &Task<'_>, starts: &[Vec<f64>]) -> Result<Choice> {
+    let (d, options) = (task.x.ncols(), task.options);
     let first_kernel = options.kernel.unwrap_or(Kernel::ALL[0]);
     let first_mean = options.mean.unwrap_or(Mean::Constant);
-    let mut best = fit(x, y, weights, options, first_kernel, first_mean, starts)?;
+    let mut best = fit(task, first_kernel, first_mean, starts)?;
     if options.kernel.is_none() {
-        let others: Vec<Kernel> = Kernel::ALL.into_iter().filter(|k| *k != first_kernel).collect();
-        best = better(best, x, y, weights, options, others.into_iter().map(|k| (k, first_mean)).collect());
+        let others = Kernel::ALL.into_iter().filter(|k| *k != first_kernel);
+        best = better(task, best, &others.map(|k| (k, first_mean)).collect::<Vec<_>>())?;
     }
-    if options.mean.is_none() && x.nrows() >= 2 * d + 4 {
+    if options.mean.is_none() && task.x.nrows() >= 2 * d + 4 {
         let kernel = best.kernel;
-        best = better(best, x, y, weights, options, vec![(kernel, Mean::Linear)]);
+        best = better(task, best, &[(kernel, Mean::Linear)])?;
     }
     Ok(best)
 }
 
 /// The best of a choice and of other models fitted from its theta; the first stays unless another is better by the
-/// margin.
-fn better(
-    mut best: Choice,
-    x: &Mat<f64>,
-    y: &Mat<f64>,
-    weights: &[f64],
-    options: &GpOptions,
-    others: Vec<(Kernel, Mean)>,
-) -> Choice {
-    let start = [best.theta.clone()];
-    let fits: Vec<Result<Choice>> =
-        others.into_par_iter().map(|(k, m)| fit(x, y, weights, options, k, m, &start)).collect();
-    for other in fits.into_iter().flatten() {
-        if other.score(weights) > best.score(weights) + CHOICE_MARGIN {
+/// margin. Collective.
+fn better(task: &Task<'_>, mut best: Choice, others: &[(Kernel, Mean)]) -> Result<Choice> {
+    let (start, alone) = ([best.theta.clone()], Task { comm: &SingleComm, ..*task });
+    // A model that cannot be fitted is none.
+    let fits = share_out(task.comm, others.len(), |i| {
+        Ok(fit(&alone, others[i].0, others[i].1, &start).map(|c| c.pack()).unwrap_or_default())
+    })?;
+    for packed in fits.iter().filter(|packed| !packed.is_empty()) {
+        let other = unpack(task, packed)?;
+        if other.score(task.weights) > best.score(task.weights) + CHOICE_MARGIN {
             best = other;
         }
     }
-    best
+    Ok(best)
+}
+
+/// A model that this or another rank has [packed](Choice::pack).
+fn unpack(task: &Task<'_>, packed: &[f64]) -> Result<Choice> {
+    let named = packed.split_first_chunk::<2>().and_then(|([kernel, mean], rest)| {
+        let (scores, theta) = rest.split_at_checked(task.y.ncols())?;
+        Some((*Kernel::ALL.get(*kernel as usize)?, *Mean::ALL.get(*mean as usize)?, scores.to_vec(), theta.to_vec()))
+    });
+    let (kernel, mean, scores, theta) =
+        named.ok_or_else(|| Error::argument("numbers of a packed model", packed.len(), "those of a model"))?;
+    let solution = likelihood(task, kernel, mean)?.solution(&theta, None).ok_or_else(not_definite)?;
+    Ok(Choice { kernel, mean, theta, solution, scores })
 }
 
 /// A moderate start, one at the spacing of the samples, and seeded random ones between and beyond.
@@ -130,20 +155,27 @@ fn random_starts(n: usize, d: usize, options: &GpOptions) -> Vec<Vec<f64>> {
     starts
 }
 
-fn fit(
-    x: &Mat<f64>,
-    y: &Mat<f64>,
-    weights: &[f64],
-    options: &GpOptions,
-    kernel: Kernel,
-    mean: Mean,
-    starts: &[Vec<f64>],
-) -> Result<Choice> {
-    let d = x.ncols();
+fn likelihood(task: &Task<'_>, kernel: Kernel, mean: Mean) -> Result<RestrictedLikelihood> {
+    let x = task.x;
     let h = trend(mean, x.as_ref(), &ranges(x.as_ref()));
-    let mut likelihood = RestrictedLikelihood::new(kernel, x.clone(), y.clone(), h, weights.to_vec())?;
-    likelihood.shared_amplitude = options.shared_amplitude;
-    likelihood.priors = options.priors.then(|| Priors::weak(d));
+    let mut likelihood = RestrictedLikelihood::new(kernel, x.clone(), task.y.clone(), h, task.weights.to_vec())?;
+    likelihood.shared_amplitude = task.options.shared_amplitude;
+    likelihood.priors = task.options.priors.then(|| Priors::weak(x.ncols()));
+    Ok(likelihood)
+}
+
+fn not_definite() -> Error {
+    Error::NotPositiveDefinite {
+        what: "correlation matrix of the samples".into(),
+        pivot: 0,
+        mend: "raise the noise floor".into(),
+    }
+}
+
+/// One kernel and mean, from the given starting points. Collective.
+fn fit(task: &Task<'_>, kernel: Kernel, mean: Mean, starts: &[Vec<f64>]) -> Result<Choice> {
+    let (d, options) = (task.x.ncols(), task.options);
+    let likelihood = likelihood(task, kernel, mean)?;
     let (low, high) = options.length_bounds;
     let mut lower = vec![low.ln(); d];
     let mut upper = vec![high.ln(); d];
@@ -154,39 +186,37 @@ fn fit(
         let f = |theta: &[f64]| likelihood.value_and_gradient(theta, &mut scratch.borrow_mut());
         let precision =
             QuasiNewtonOptions { max_iterations, gradient_tolerance: 1e-4, value_tolerance: 1e-9, max_step: 2.0 };
-        minimize_bounded(f, start, &lower, &upper, &precision)
+        let found = minimize_bounded(f, start, &lower, &upper, &precision);
+        [vec![found.value], found.x].concat()
     };
-    let minimum = if starts.len() > 2 && x.nrows() > SCREENED_FROM {
-        let screened: Vec<Minimum> = starts.par_iter().map(|s| run(s, 10)).collect();
+    let runs = |starts: &[&[f64]], most: usize| task.comm.share(starts.len(), &|i| run(starts[i], most));
+    let all: Vec<&[f64]> = starts.iter().map(Vec::as_slice).collect();
+    let minima = if starts.len() > 2 && task.x.nrows() > SCREENED_FROM {
+        let screened = runs(&all, 10);
         let mut order: Vec<usize> = (0..screened.len()).collect();
-        order.sort_by(|a, b| screened[*a].value.total_cmp(&screened[*b].value).then(a.cmp(b)));
+        order.sort_by(|a, b| screened[*a][0].total_cmp(&screened[*b][0]).then(a.cmp(b)));
         order.truncate(2);
         order.sort_unstable();
-        best_of(order.par_iter().map(|i| run(&screened[*i].x, 200)).collect())
+        runs(&order.iter().map(|i| &screened[*i][1..]).collect::<Vec<_>>(), 200)
     } else {
-        best_of(starts.par_iter().map(|s| run(s, 200)).collect())
+        runs(&all, 200)
     };
-    let not_definite = || Error::NotPositiveDefinite {
-        what: "correlation matrix of the samples".into(),
-        pivot: 0,
-        mend: "raise the noise floor".into(),
-    };
-    let theta = minimum.ok_or_else(not_definite)?.x;
+    let theta = best_of(minima).ok_or_else(not_definite)?;
     let solution = likelihood.solution(&theta, None).ok_or_else(not_definite)?;
-    let scores = (0..y.ncols()).map(|j| leave_one_out_score(&solution, j)).collect();
+    let scores = (0..task.y.ncols()).map(|j| leave_one_out_score(&solution, j)).collect();
     Ok(Choice { kernel, mean, theta, solution, scores })
 }
 
-/// The first feasible minimum, unless a later one is lower by the margin.
-fn best_of(minima: Vec<Minimum>) -> Option<Minimum> {
-    let mut best: Option<Minimum> = None;
-    for m in minima.into_iter().filter(|m| m.value.is_finite()) {
-        let lower = |b: &Minimum| m.value < b.value - RESTART_MARGIN * (1.0 + b.value.abs());
+/// The point of the first feasible minimum (value, point), unless a later one is lower by the margin.
+fn best_of(minima: Vec<Vec<f64>>) -> Option<Vec<f64>> {
+    let mut best: Option<Vec<f64>> = None;
+    for m in minima.into_iter().filter(|m| m[0].is_finite()) {
+        let lower = |b: &Vec<f64>| m[0] < b[0] - RESTART_MARGIN * (1.0 + b[0].abs());
         if best.as_ref().is_none_or(lower) {
             best = Some(m);
         }
     }
-    best
+    best.map(|mut m| m.split_off(1))
 }
 
 /// sum_i log N(e_i; 0, s_i²) with the leave-one-out residual e_i = [P y]_i / P_ii and variance s_i² = s2 / P_ii.
@@ -247,18 +277,39 @@ impl Training {
         Mat::from_fn(self.y.nrows(), outputs.len(), |i, j| self.y[(i, outputs[j])])
     }
 
-    /// Model of a group of varying outputs, started from `warm` points as well.
-    pub fn choose(&self, outputs: &[usize], options: &GpOptions, warm: &[Vec<f64>]) -> Result<Choice> {
+    /// Model of a group of varying outputs, started from `warm` points as well. Collective.
+    pub fn choose(
+        &self,
+        comm: &dyn Communicator,
+        outputs: &[usize],
+        options: &GpOptions,
+        warm: &[Vec<f64>],
+    ) -> Result<Choice> {
         let mut starts = warm.to_vec();
         starts.extend(random_starts(self.x.nrows(), self.x.ncols(), options));
-        self.choose_from(outputs, options, &starts)
+        self.with_task(comm, outputs, options, |task| choose(task, &starts))
     }
 
-    /// The same from `starts` only.
+    /// The same from `starts` only, on one rank.
     pub fn choose_from(&self, outputs: &[usize], options: &GpOptions, starts: &[Vec<f64>]) -> Result<Choice> {
+        self.with_task(&SingleComm, outputs, options, |task| choose(task, starts))
+    }
+
+    /// A model of a group that a rank has chosen and [packed](Choice::pack).
+    pub fn unpack(&self, outputs: &[usize], options: &GpOptions, packed: &[f64]) -> Result<Choice> {
+        self.with_task(&SingleComm, outputs, options, |task| unpack(task, packed))
+    }
+
+    fn with_task<T>(
+        &self,
+        comm: &dyn Communicator,
+        outputs: &[usize],
+        options: &GpOptions,
+        work: impl FnOnce(&Task<'_>) -> Result<T>,
+    ) -> Result<T> {
         let largest = outputs.iter().map(|j| self.weights[*j]).fold(0.0, f64::max);
         let weights: Vec<f64> = outputs.iter().map(|j| self.weights[*j] / largest).collect();
-        choose(&self.x, &self.columns(outputs), &weights, options, starts)
+        work(&Task { x: &self.x, y: &self.columns(outputs), weights: &weights, options, comm })
     }
 
     /// The process of a group, from the model of its varying outputs.

@@ -75,10 +75,8 @@ pub fn spectrum(snapshots: &dyn Slabs, m: &InnerProduct, options: &PodOptions) -
     let prepared = Prepared::new(snapshots, options.center, options.weights.as_deref(), true);
     let y = Watched::new(&prepared);
     let n = y.n_columns();
-    let way = match (options.algorithm, options.truncation) {
-        (Algorithm::Auto, Truncation::Modes(k)) if few_of_many(k, n) => Algorithm::Randomized,
-        (Algorithm::Auto, Truncation::Tolerance(t)) if t < GRAM_FLOOR => Algorithm::Tsqr,
-        (Algorithm::Auto, _) => {
+    let way = match (options.algorithm, first_way(options, n)) {
+        (Algorithm::Auto, Algorithm::Gram) => {
             let gram = by_gram(&y, m)?;
             let kept = gram.count(options.truncation);
             // The tail must be seen to be small, too: its noise is n eps sigma_1².
@@ -90,7 +88,7 @@ pub fn spectrum(snapshots: &dyn Slabs, m: &InnerProduct, options: &PodOptions) -
             }
             Algorithm::Tsqr
         }
-        (way, _) => way,
+        (_, way) => way,
     };
     match (way, options.truncation) {
         (Algorithm::Gram, _) => by_gram(&y, m),
@@ -100,6 +98,16 @@ pub fn spectrum(snapshots: &dyn Slabs, m: &InnerProduct, options: &PodOptions) -
         }
         (Algorithm::Incremental, _) => by_columns(&y, m, options.truncation),
         _ => by_tsqr(&y, m),
+    }
+}
+
+/// The way that is taken, or tried first where `Auto` is to choose: TSQR follows where Gram turns out to be blind.
+pub fn first_way(options: &PodOptions, n_snapshots: usize) -> Algorithm {
+    match (options.algorithm, options.truncation) {
+        (Algorithm::Auto, Truncation::Modes(k)) if few_of_many(k, n_snapshots) => Algorithm::Randomized,
+        (Algorithm::Auto, Truncation::Tolerance(t)) if t < GRAM_FLOOR => Algorithm::Tsqr,
+        (Algorithm::Auto, _) => Algorithm::Gram,
+        (way, _) => way,
     }
 }
 

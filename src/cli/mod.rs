@@ -12,6 +12,7 @@ pub mod fit;
 pub mod info;
 pub mod info_report;
 pub mod pictures;
+pub mod plan;
 pub mod predict;
 pub mod predict_ranks;
 pub mod preflight;
@@ -79,6 +80,8 @@ enum Verb {
     },
     /// Changes the layout of samples. Example: kolmo convert results/ train.h5
     Convert(convert::Convert),
+    /// What a fit costs in operations, bytes, memory and seconds, before it is paid. Example: kolmo plan study.toml --ranks 64 --nodes 4
+    Plan(plan::Plan),
     /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
     Check { file: PathBuf },
     /// Cause and mend of an error, or all codes. Example: kolmo explain K004
@@ -92,7 +95,7 @@ enum Verb {
 }
 
 /// Verbs of later versions.
-const LATER: &[&str] = &["plan", "sample", "export"];
+const LATER: &[&str] = &["sample", "export"];
 
 /// Runs the command line; returns the exit code.
 pub fn run() -> i32 {
@@ -103,7 +106,7 @@ pub fn run() -> i32 {
             "kolmo",
             first.clone(),
             "a verb that has not arrived",
-            "fit, predict, validate, info, convert, check, explain, demo, doctor or completions",
+            "fit, predict, validate, info, convert, plan, check, explain, demo, doctor or completions",
             "update kolmo",
         )));
     }
@@ -164,6 +167,7 @@ fn perform(cli: &Cli) -> Result<()> {
         Verb::Predict(args) => args.run(&cli.global),
         Verb::Validate(args) => args.run(&cli.global),
         Verb::Convert(args) => args.run(&cli.global),
+        Verb::Plan(args) => args.run(&cli.global),
         Verb::Info { file, html } => info::run(file, html.as_deref(), &cli.global),
         Verb::Check { file } => check::run(file, &cli.global),
         Verb::Demo { folder } => demo::run(folder.as_deref(), &cli.global),

@@ -331,3 +331,30 @@ pub fn inner_product(
         _ => Ok(InnerProduct::Euclidean),
     }
 }
+
+/// Entries of the inner product of a field, told from the cells: none where it is Euclidean. The matrix is not built.
+pub fn inner_product_entries(kind: &str, field: &FieldInfo, samples: &Samples) -> f64 {
+    let n_dofs = field.n_dofs() as f64;
+    match (kind, samples.source.mesh(), field.location) {
+        ("file", _, _) => {
+            samples.file_product.as_ref().map_or(0.0, |m| m.nnz() as f64 * n_dofs / m.rows().max(1) as f64)
+        }
+        ("l2", Some(mesh), Location::Point) => {
+            // Neighbours of a node in a regular mesh of such cells, itself included.
+            let neighbours = |nodes: usize, dim: usize| match (nodes, dim) {
+                (2, _) => 3.0,
+                (3, _) => 7.0,
+                (4, 2) => 9.0,
+                (4, _) => 15.0,
+                (5 | 6, _) => 21.0,
+                (8, 3) => 27.0,
+                (n, _) => 3.0 * n as f64,
+            };
+            let of_block = |b: &kolmo::mesh::CellBlock| (b.n_cells(), neighbours(b.cell_type.n_nodes(), mesh.dim));
+            let most = mesh.cells.iter().map(of_block).max_by_key(|(n, _)| *n);
+            most.map_or(0.0, |(_, per_row)| per_row * n_dofs)
+        }
+        ("l2", Some(_), Location::Cell) => n_dofs,
+        _ => 0.0,
+    }
+}

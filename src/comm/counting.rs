@@ -1,6 +1,7 @@
 //! One rank of many that are not there: what it would send is counted.
 
 use super::Communicator;
+use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Messages and bytes that one rank sends and receives.
@@ -53,6 +54,18 @@ impl CountingComm {
         u64::from(self.size.next_power_of_two().trailing_zeros())
     }
 
+    /// One all-gather that brings `bytes` from the other ranks.
+    fn gathered(&self, bytes: u64) {
+        self.count(|t| {
+            t.collectives += 1;
+            t.messages_sent += self.levels();
+            t.messages_received += self.levels();
+            t.bytes_sent += bytes;
+            t.bytes_received += bytes;
+            t.depth += self.levels();
+        });
+    }
+
     /// One tree: `up` towards the root or away from it.
     fn tree(&self, n_values: usize, up: bool, root: usize) {
         if self.size == 1 {
@@ -100,18 +113,22 @@ impl Communicator for CountingComm {
     }
 
     fn all_gather(&self, values: &[f64]) -> Vec<Vec<f64>> {
-        let bytes = 8 * values.len() as u64 * (self.size as u64 - 1);
-        self.count(|t| {
-            t.collectives += 1;
-            t.messages_sent += self.levels();
-            t.messages_received += self.levels();
-            t.bytes_sent += bytes;
-            t.bytes_received += bytes;
-            t.depth += self.levels();
-        });
+        self.gathered(8 * values.len() as u64 * (self.size as u64 - 1));
         let mut all = vec![Vec::new(); self.size];
         all[self.rank] = values.to_vec();
         all
+    }
+
+    /// All tasks are done here, so that the work goes on as on ranks that are there.
+    fn share(&self, n_tasks: usize, work: &(dyn Fn(usize) -> Vec<f64> + Sync)) -> Vec<Vec<f64>> {
+        let results: Vec<Vec<f64>> = (0..n_tasks).into_par_iter().map(work).collect();
+        if self.size > 1 {
+            let bytes =
+                |tasks: &mut dyn Iterator<Item = &Vec<f64>>| tasks.map(|r| 8 * (1 + r.len() as u64)).sum::<u64>();
+            let own = bytes(&mut results.iter().skip(self.rank).step_by(self.size));
+            self.gathered(bytes(&mut results.iter()) - own);
+        }
+        results
     }
 
     fn reduce(&self, value: Vec<f64>, _combine: &mut dyn FnMut(Vec<f64>, Vec<f64>) -> Vec<f64>) -> Vec<f64> {

@@ -14,7 +14,10 @@ pub use single::SingleComm;
 pub use threads::{ThreadComm, run_on_threads};
 
 use crate::error::{Error, Result};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::{Mutex, PoisonError};
 
 /// The ranks of a run. `rank`, `size`, `send` and `receive` are called by one rank; all else is collective: every rank
 /// calls it in the same order.
@@ -89,6 +92,30 @@ pub trait Communicator: Send + Sync + Debug {
         (best[0], best[1] as usize)
     }
 
+    /// `work` of the tasks 0..n_tasks, task i done by rank i modulo size, the results on every rank.
+    ///
+    /// The numbers that every rank goes on with are those of the rank that computed them: the same bits. One all-gather.
+    fn share(&self, n_tasks: usize, work: &(dyn Fn(usize) -> Vec<f64> + Sync)) -> Vec<Vec<f64>> {
+        let (rank, size) = (self.rank(), self.size());
+        let own: Vec<usize> = (rank..n_tasks).step_by(size).collect();
+        let own: Vec<Vec<f64>> = own.into_par_iter().map(work).collect();
+        if size == 1 {
+            return own;
+        }
+        let packed: Vec<f64> = own.into_iter().flat_map(|r| std::iter::once(r.len() as f64).chain(r)).collect();
+        let parts = self.all_gather(&packed);
+        let mut rests: Vec<&[f64]> = parts.iter().map(Vec::as_slice).collect();
+        (0..n_tasks)
+            .map(|task| {
+                let rest = &mut rests[task % size];
+                let (length, after) = rest.split_first().map_or((0, *rest), |(l, after)| (*l as usize, after));
+                let (result, after) = after.split_at(length);
+                *rest = after;
+                result.to_vec()
+            })
+            .collect()
+    }
+
     /// Returns when all ranks have called it.
     fn barrier(&self) {
         self.tree_reduce(Vec::new(), &mut |a, _| a);
@@ -144,4 +171,21 @@ pub fn agree<T>(comm: &dyn Communicator, local: Result<T>) -> Result<T> {
             Err(Error::Rank { rank: lowest, code, exit, message: parts.next().unwrap_or_default().to_string() })
         }
     }
+}
+
+/// [`Communicator::share`] of work that can fail: an error of any task is the error of all ranks. Collective.
+pub fn share_out(
+    comm: &dyn Communicator,
+    n_tasks: usize,
+    work: impl Fn(usize) -> Result<Vec<f64>> + Sync,
+) -> Result<Vec<Vec<f64>>> {
+    let errors = Mutex::new(BTreeMap::new());
+    let results = comm.share(n_tasks, &|task| {
+        work(task).unwrap_or_else(|e| {
+            errors.lock().unwrap_or_else(PoisonError::into_inner).insert(task, e);
+            Vec::new()
+        })
+    });
+    let first = errors.into_inner().unwrap_or_else(PoisonError::into_inner).pop_first();
+    agree(comm, first.map_or(Ok(results), |(_, e)| Err(e)))
 }

@@ -11,9 +11,20 @@ use ::mpi::topology::SimpleCommunicator;
 use ::mpi::traits::{Communicator as _, CommunicatorCollectives as _, Destination as _, Root as _, Source as _};
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Whether this build can run on MPI ranks.
 pub const BUILT_IN: bool = true;
+
+/// Tags: the number of values, the values, and that who receives many of them is there.
+const LENGTH: i32 = 1;
+const VALUES: i32 = 2;
+const READY: i32 = 3;
+/// So many values are sent without asking: MPI libraries keep them until they are received.
+const AT_ONCE: usize = 256;
+/// A rank that waits is busy for so long, then sleeps for a tenth of the time it has waited.
+const BUSY: Duration = Duration::from_micros(200);
+const LONGEST_NAP: Duration = Duration::from_millis(1);
 
 /// The ranks of an MPI communicator.
 ///
@@ -78,6 +89,18 @@ impl MpiComm {
         MpiComm::of(host.duplicate())
     }
 
+    /// Returns when a message is there. The MPI library would keep a core busy while it waits; here the core is left to
+    /// the threads of other ranks after a while.
+    fn wait(&self, from: usize, tag: i32) {
+        let (process, start) = (self.comm.process_at_rank(from as i32), Instant::now());
+        while process.immediate_probe_with_tag(tag).is_none() {
+            match start.elapsed() {
+                waited if waited < BUSY => std::hint::spin_loop(),
+                waited => std::thread::sleep((waited / 10).min(LONGEST_NAP)),
+            }
+        }
+    }
+
     fn of(comm: SimpleCommunicator) -> MpiComm {
         MpiComm { rank: comm.rank() as usize, size: comm.size() as usize, comm }
     }
@@ -92,18 +115,26 @@ impl Communicator for MpiComm {
     }
     fn send(&self, values: &[f64], to: usize) {
         let process = self.comm.process_at_rank(to as i32);
-        process.send(&(values.len() as u64));
+        process.send_with_tag(&(values.len() as u64), LENGTH);
+        if values.len() > AT_ONCE {
+            self.wait(to, READY);
+            process.receive_with_tag::<u8>(READY);
+        }
         for piece in values.chunks(i32::MAX as usize) {
-            process.send(piece);
+            process.send_with_tag(piece, VALUES);
         }
     }
 
     fn receive(&self, from: usize) -> Vec<f64> {
+        self.wait(from, LENGTH);
         let process = self.comm.process_at_rank(from as i32);
-        let (length, _) = process.receive::<u64>();
+        let (length, _) = process.receive_with_tag::<u64>(LENGTH);
         let mut values = vec![0.0; length as usize];
+        if values.len() > AT_ONCE {
+            process.send_with_tag(&0_u8, READY);
+        }
         for piece in values.chunks_mut(i32::MAX as usize) {
-            process.receive_into(piece);
+            process.receive_into_with_tag(piece, VALUES);
         }
         values
     }
@@ -115,6 +146,7 @@ impl Communicator for MpiComm {
         }
     }
     fn all_gather(&self, values: &[f64]) -> Vec<Vec<f64>> {
+        self.barrier();
         let mut lengths = vec![0u64; self.size];
         self.comm.all_gather_into(&(values.len() as u64), &mut lengths[..]);
         let longest = lengths.iter().copied().max().unwrap_or(0) as usize;

@@ -57,6 +57,11 @@ impl Pipeline {
         matches!(size, 4 | 8).then_some(Pipeline { steps, size })
     }
 
+    /// Whether anything has to be inflated.
+    pub fn is_packed(&self) -> bool {
+        self.steps.contains(&Step::Deflate)
+    }
+
     /// Unpacks the first `length` bytes of `buffers.raw` to `n_bytes` of values; `mask` has a bit for each filter that
     /// was left out. What is wrong is told in words.
     pub fn decode<'a>(

@@ -125,6 +125,11 @@ impl FieldChunks {
         self.chunk[0]
     }
 
+    /// Whether the values are packed.
+    pub fn is_packed(&self) -> bool {
+        matches!(&self.storage, Storage::Chunked { pipeline, .. } if pipeline.is_packed())
+    }
+
     /// Whether the values are f32.
     pub fn is_single(&self) -> bool {
         self.size == 4

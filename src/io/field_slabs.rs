@@ -103,6 +103,16 @@ impl FieldSlabs {
         }
     }
 
+    /// Whether every pass unpacks the file anew.
+    pub fn is_swept(&self) -> bool {
+        self.plan.way == Way::Swept
+    }
+
+    /// Whether a scratch file is written.
+    pub fn is_scratch(&self) -> bool {
+        self.plan.way == Way::Scratch
+    }
+
     fn sweep(&self) -> Sweep<'_> {
         Sweep {
             source: self.source.as_ref(),

@@ -9,6 +9,7 @@ pub mod csv;
 pub mod ensight;
 pub mod field_chunks;
 pub mod field_slabs;
+pub mod file_rates;
 pub mod gmsh;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;

@@ -132,6 +132,12 @@ pub(crate) fn sum_blocks(
     reduce_blocks(layout, leaf, add).unwrap_or_else(|| Mat::zeros(shape.0, shape.1))
 }
 
+/// Partial results that rows, which begin at a block, are when all within is combined: what one message carries.
+pub(crate) fn partial_results(layout: &Layout) -> usize {
+    let (own, size) = (layout.local_range(), layout.block_rows());
+    if own.is_empty() { 0 } else { largest_nodes(own.start / size..own.end.div_ceil(size)).len() }
+}
+
 /// The fewest nodes that make up a range of blocks, in order.
 fn largest_nodes(blocks: Range<usize>) -> Vec<(u32, usize)> {
     let (mut nodes, mut b) = (Vec::new(), blocks.start);

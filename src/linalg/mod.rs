@@ -1,7 +1,7 @@
 //! Dense and sparse linear algebra on tall matrices whose rows are shared out over ranks.
 
 pub mod block_gram_schmidt;
-mod block_tree;
+pub(crate) mod block_tree;
 pub mod dense;
 pub mod exchange_rows;
 pub mod gram_schmidt;

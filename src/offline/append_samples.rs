@@ -7,6 +7,7 @@ use crate::algorithms::gaussian_process_groups::grouped_gaussian_processes;
 use crate::algorithms::incremental_svd::restart::Parts;
 use crate::algorithms::incremental_svd::{IncrementalOptions, IncrementalSvd, Svd};
 use crate::algorithms::pod::Truncation;
+use crate::comm::SingleComm;
 use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::linalg::dense;
@@ -74,7 +75,7 @@ pub fn append_samples(
     let mut models = Vec::new();
     for (k, scalar) in model.scalars.iter().enumerate() {
         step(3 * trained.len() + k, "regression of", &scalar.name);
-        models.push(scalar_model(&scalar.name, x.as_ref(), scalars.column(k), options)?);
+        models.push(scalar_model(&SingleComm, &scalar.name, x.as_ref(), scalars.column(k), options)?);
     }
     options.progress.tell("done", steps, steps);
     Ok(PodRegression {
@@ -153,7 +154,12 @@ fn grow(
             }
         }
     }
-    calibrate(&mut field, &Rows { x, c: c.as_ref(), basis: rows.as_ref(), snapshots: snapshots.as_ref() }, options)?;
+    calibrate(
+        &SingleComm,
+        &mut field,
+        &Rows { x, c: c.as_ref(), basis: rows.as_ref(), snapshots: snapshots.as_ref() },
+        options,
+    )?;
     // What old samples missed in truth was heavier in the tails than the noise that stands for it.
     field.interval_factor = field.interval_factor.max(old.interval_factor);
     Ok(field)

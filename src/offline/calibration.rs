@@ -5,12 +5,12 @@ use crate::algorithms::conformal::{conformal_factor, normal_quantile};
 use crate::algorithms::gaussian_process::GpOptions;
 use crate::algorithms::gaussian_process_groups::refit;
 use crate::algorithms::pod::{Truncation, count};
+use crate::comm::{Communicator, SingleComm, share_out};
 use crate::error::Result;
 use crate::linalg::dense;
 use crate::online::ReducedField;
 use crate::online::pod_regression::{Groups, evaluate};
 use faer::{Mat, MatRef};
-use rayon::prelude::*;
 
 /// Folds of the cross-validation.
 pub const FOLDS: usize = 12;
@@ -44,10 +44,22 @@ pub struct HeldOut {
 }
 
 struct Fold {
-    samples: Vec<usize>,
     c: Mat<f64>,
     variances: Mat<f64>,
     expected_square: Vec<f64>,
+}
+
+impl Fold {
+    /// Sample by sample: coordinates, variances, expected square.
+    fn pack(&self) -> Vec<f64> {
+        let mut packed = Vec::with_capacity(self.c.ncols() * (self.c.nrows() + self.variances.nrows() + 1));
+        for (j, square) in self.expected_square.iter().enumerate() {
+            packed.extend_from_slice(self.c.col_as_slice(j));
+            packed.extend_from_slice(self.variances.col_as_slice(j));
+            packed.push(*square);
+        }
+        packed
+    }
 }
 
 /// Predicts each sample by POD and processes that were built again without its fold; the fold of sample i is
@@ -57,20 +69,26 @@ struct Fold {
 /// costs no pass over the degrees of freedom. Unlike scores of the coefficients in the basis of all samples, these see
 /// the directions that the snapshots that remain do not span. Not collective; the same on any number of threads.
 pub fn cross_validate(field: &Coordinates<'_>, n_folds: usize) -> Result<HeldOut> {
-    let (k, n) = (field.c.nrows(), field.c.ncols());
-    let folds: Result<Vec<Fold>> = (0..n_folds.min(n)).into_par_iter().map(|f| one(field, f, n_folds.min(n))).collect();
-    let rows = field.basis.nrows();
+    cross_validate_on(&SingleComm, field, n_folds)
+}
+
+/// The same with the folds shared out over ranks, which all have the same data and get the same result. Collective.
+pub fn cross_validate_on(comm: &dyn Communicator, field: &Coordinates<'_>, n_folds: usize) -> Result<HeldOut> {
+    let (k, n, rows) = (field.c.nrows(), field.c.ncols(), field.basis.nrows());
+    let n_folds = n_folds.min(n);
+    let folds = share_out(comm, n_folds, |f| Ok(one(field, f, n_folds)?.pack()))?;
     let mut out = HeldOut {
         c: Mat::zeros(k, n),
         errors: Mat::zeros(rows, n),
         std: Mat::zeros(rows, n),
         expected_square: vec![0.0; n],
     };
-    for fold in folds? {
-        for (j, &s) in fold.samples.iter().enumerate() {
-            out.c.col_mut(s).copy_from(fold.c.col(j));
-            (0..rows).for_each(|i| out.std[(i, s)] = fold.variances[(i, j)].max(0.0).sqrt());
-            out.expected_square[s] = fold.expected_square[j];
+    for (f, fold) in folds.iter().enumerate() {
+        for (s, numbers) in (f..n).step_by(n_folds).zip(fold.chunks(k + rows + 1)) {
+            let (c, rest) = numbers.split_at(k);
+            out.c.col_as_slice_mut(s).copy_from_slice(c);
+            out.std.col_as_slice_mut(s).iter_mut().zip(rest).for_each(|(std, v)| *std = v.max(0.0).sqrt());
+            out.expected_square[s] = rest[rows];
         }
     }
     let predicted = dense::mul(field.basis, out.c.as_ref());
@@ -129,7 +147,7 @@ fn one(field: &Coordinates<'_>, fold: usize, n_folds: usize) -> Result<Fold> {
     let mut c = dense::mul(u, value.as_ref());
     c.col_iter_mut().for_each(|column| column.iter_mut().zip(&mean).for_each(|(c, m)| *c += m));
     let expected_square = variance.col_iter().map(|v| v.iter().sum::<f64>() + tail).collect();
-    Ok(Fold { samples: test, c, variances, expected_square })
+    Ok(Fold { c, variances, expected_square })
 }
 
 /// What a field is calibrated on: all of its samples in the coordinates of a basis whose leading modes the model keeps.
@@ -143,10 +161,11 @@ pub struct Rows<'a> {
     pub snapshots: MatRef<'a, f64>,
 }
 
-/// Scales intervals and indicator of a field by the errors of models that were built without a fold of the samples. Not
-/// collective; cost: that of [`cross_validate`].
-pub fn calibrate(field: &mut ReducedField, rows: &Rows<'_>, options: &Options) -> Result<()> {
-    let held_out = cross_validate(
+/// Scales intervals and indicator of a field by the errors of models that were built without a fold of the samples. The
+/// folds are shared out over ranks that all have the same data. Collective; cost: that of [`cross_validate`].
+pub fn calibrate(comm: &dyn Communicator, field: &mut ReducedField, rows: &Rows<'_>, options: &Options) -> Result<()> {
+    let held_out = cross_validate_on(
+        comm,
         &Coordinates {
             x: rows.x,
             c: rows.c,

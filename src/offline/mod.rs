@@ -2,6 +2,8 @@
 
 pub mod append_samples;
 pub mod calibration;
+pub mod cost;
+pub mod machine;
 pub mod pod_regression;
 
 use std::sync::Arc;

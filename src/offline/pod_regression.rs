@@ -3,12 +3,12 @@
 use super::Progress;
 use super::calibration::{FOLDS, Rows, calibrate, factor};
 use crate::algorithms::conformal::normal_quantile;
-use crate::algorithms::gaussian_process::{GpOptions, gaussian_process};
-use crate::algorithms::gaussian_process_groups::{cross_validation, grouped_gaussian_processes};
+use crate::algorithms::gaussian_process::GpOptions;
+use crate::algorithms::gaussian_process_groups::{cross_validation_on, grouped_gaussian_processes_on};
 use crate::algorithms::pod::{Algorithm, PodOptions, Truncation};
 use crate::algorithms::pod_modes::modes;
 use crate::algorithms::pod_spectrum::{few_of_many, spectrum};
-use crate::comm::agree;
+use crate::comm::{Communicator, SingleComm, agree};
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
 use crate::linalg::inner_product::InnerProduct;
@@ -16,6 +16,7 @@ use crate::linalg::slabs::{Slabs, Watched};
 use crate::linalg::tall::{TallMatrix, gather_rows};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
 use faer::{Mat, MatRef};
+use std::sync::Arc;
 
 /// Entries of a field whose held-out errors calibrate its intervals, at most; spread evenly over the field.
 pub(super) const CALIBRATION_ROWS: usize = 20_000;
@@ -97,6 +98,10 @@ pub fn pod_regression(
     let steps = 3 * fields.len() + scalars.n_columns();
     let step = |done: usize, what: &str, name: &str| options.progress.tell(&format!("{what} {name}"), done, steps);
     check_tables(inputs, scalars)?;
+    // Whatever is small is the same on all ranks, and its fits are shared out.
+    let comm = fields
+        .first()
+        .map_or_else(|| Arc::new(SingleComm) as Arc<dyn Communicator>, |f| f.snapshots.layout().comm().clone());
     let mut trained = Vec::new();
     for (k, field) in fields.into_iter().enumerate() {
         let name = field.info.name.clone();
@@ -105,7 +110,7 @@ pub fn pod_regression(
     let mut models = Vec::new();
     for (k, name) in scalars.names.iter().enumerate() {
         step(3 * trained.len() + k, "regression of", name);
-        models.push(scalar_model(name, x.as_ref(), scalars.column(k), options)?);
+        models.push(scalar_model(comm.as_ref(), name, x.as_ref(), scalars.column(k), options)?);
     }
     options.progress.tell("done", steps, steps);
     Ok(PodRegression {
@@ -130,7 +135,9 @@ pub(super) fn box_of(inputs: &Table) -> InputSpace {
 }
 
 /// Learns one scalar output from its values `training` [n] at the inputs `x` [n, d], and calibrates its interval.
+/// Collective.
 pub(super) fn scalar_model(
+    comm: &dyn Communicator,
     name: &str,
     x: MatRef<'_, f64>,
     training: Vec<f64>,
@@ -138,20 +145,23 @@ pub(super) fn scalar_model(
 ) -> Result<ScalarModel> {
     let n = training.len();
     let y = Mat::from_fn(n, 1, |i, _| training[i]);
-    let process = gaussian_process(x, y.as_ref(), None, &options.regression)?;
-    let groups = [(vec![0], process)];
-    let held_out = cross_validation(x, y.as_ref(), None, &groups, &options.regression, FOLDS.min(n))?;
-    let [(_, process)] = groups;
+    let (y, with) = (y.as_ref(), &options.regression);
+    let groups = grouped_gaussian_processes_on(comm, x, y, None, with)?;
+    let held_out = cross_validation_on(comm, x, y, None, &groups, with, FOLDS.min(n))?;
     let scores: Vec<f64> = (0..n)
         .filter(|&i| held_out.std[(i, 0)] > 0.0)
         .map(|i| held_out.residuals[(i, 0)].abs() / held_out.std[(i, 0)])
         .collect();
     let interval_factor = factor(&scores, options.confidence)?;
+    // One output is one group.
+    let Some((_, process)) = groups.into_iter().next() else {
+        return Err(Error::argument("scalar outputs", 0, 1));
+    };
     Ok(ScalarModel { name: name.to_string(), process, interval_factor, training })
 }
 
 /// The POD that calibration works in: all modes that matter, of which the model keeps the leading ones.
-fn wide(options: &PodOptions, n: usize) -> PodOptions {
+pub(super) fn wide(options: &PodOptions, n: usize) -> PodOptions {
     let truncation = match (options.algorithm, options.truncation) {
         (_, Truncation::Tolerance(t)) => Truncation::Tolerance(t / 50.0),
         (Algorithm::Randomized | Algorithm::Incremental, modes) => modes,
@@ -204,8 +214,10 @@ fn reduce(
     };
     step(1, "regression of");
     let y = c.subrows(0, r).transpose().to_owned();
-    let groups =
-        if r == 0 { Vec::new() } else { grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)? };
+    let groups = match r {
+        0 => Vec::new(),
+        _ => grouped_gaussian_processes_on(comm.as_ref(), x, y.as_ref(), None, &options.regression)?,
+    };
 
     let mut reduced = ReducedField {
         basis: if own.len() == layout.n_local() { found.basis.into_local() } else { found.basis.owned().to_owned() },
@@ -238,6 +250,6 @@ fn reduce(
     let beyond = spectrum.modes_beyond(snapshots.as_ref(), r..n_wide);
     let basis = Mat::from_fn(places_in_all, n_wide, |i, k| if k < r { leading[(i, k)] } else { beyond[(i, k - r)] });
     let rows = Rows { x, c, basis: basis.as_ref(), snapshots: snapshots.as_ref() };
-    calibrate(&mut reduced, &rows, options)?;
+    calibrate(comm.as_ref(), &mut reduced, &rows, options)?;
     Ok(reduced)
 }
