@@ -11,6 +11,7 @@ use kolmo::comm::{Communicator, agree};
 use kolmo::data::FieldInfo;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
+use kolmo::io::checkpoint::{Checkpoint, Work};
 use kolmo::io::open_mesh::MeshFormat;
 use kolmo::io::pod_model::{Provenance, write};
 use kolmo::io::sample_files::{contents, is_pattern};
@@ -18,13 +19,14 @@ use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use kolmo::mesh::Mesh;
+use kolmo::offline::Store;
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
 use kolmo::online::PodRegression;
 use kolmo::online::pod_regression::Groups;
 use serde_json::json;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub struct Fit {
@@ -33,7 +35,8 @@ pub struct Fit {
     /// The model file, relative to the current folder
     #[arg(short, long)]
     output: Option<PathBuf>,
-    #[arg(long, hide = true)]
+    /// Go on where a run that was stopped has come to, if its study and data are the same
+    #[arg(long)]
     resume: bool,
     #[arg(long, hide = true)]
     append: Option<PathBuf>,
@@ -91,6 +94,7 @@ pub fn options_of(study: &Study) -> Options {
         },
         confidence: g.confidence,
         progress: Default::default(),
+        checkpoint: None,
     }
 }
 
@@ -177,6 +181,17 @@ pub fn enough(study: &Study, rows: &[usize]) -> Result<()> {
 
 /// Fits the samples `rows` of a study.
 pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) -> Result<(PodRegression, Provenance)> {
+    fit_kept(study, samples, rows, global, None)
+}
+
+/// [`fit`] that keeps what is done in a checkpoint.
+fn fit_kept(
+    study: &Study,
+    samples: &Samples,
+    rows: &[usize],
+    global: &Global,
+    checkpoint: Option<Arc<dyn Store>>,
+) -> Result<(PodRegression, Provenance)> {
     let start = Instant::now();
     let comm = global.comm();
     let prepare = || {
@@ -193,7 +208,7 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
-    let options = Options { progress: global.steps("fit"), ..options_of(study) };
+    let options = Options { progress: global.steps("fit"), checkpoint, ..options_of(study) };
     let mut model = pod_regression(&inputs, fields, &scalars, &options).map_err(|e| of_file(e, study, samples))?;
     gather(&mut model, comm.as_ref());
     let about = Provenance {
@@ -209,15 +224,40 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
 }
 
 impl Fit {
+    /// Where this run keeps what it has done; with --resume, what a stopped run has kept. Collective.
+    fn checkpoint(&self, output: &Path, work: Work, global: &Global) -> Result<Checkpoint> {
+        let comm = global.comm();
+        let first = comm.rank() == 0;
+        let seconds = std::env::var("KOLMO_CHECKPOINT_SECONDS").ok().and_then(|s| s.parse().ok());
+        let interval = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(Duration::from_secs(30));
+        let kept = Checkpoint::new(output, work, first, interval);
+        let place = kept.folder().display();
+        if !self.resume {
+            if first && kept.folder().exists() {
+                global.progress(&format!("fit: starts anew; --resume would go on from {place}"));
+            }
+            return Ok(kept);
+        }
+        let found = agree(comm.as_ref(), if first { kept.find() } else { Ok(false) })?;
+        let mut found = [f64::from(u8::from(found))];
+        comm.broadcast(&mut found, 0);
+        if found == [0.0] {
+            global.progress(&format!("fit: no checkpoint {place}; starts from the beginning"));
+            return Ok(kept);
+        }
+        global.progress(&format!("fit: goes on from {place}"));
+        Ok(kept.resumed())
+    }
+
     /// Reads, fits, writes.
     pub fn run(&self, global: &Global) -> Result<()> {
-        if self.resume || self.append.is_some() {
+        if self.append.is_some() {
             return Err(Error::input(
                 "K014",
                 "kolmo",
                 "fit",
-                "--resume or --append",
-                "fit without them",
+                "--append",
+                "fit without it",
                 "fit anew, or update kolmo",
             ));
         }
@@ -248,7 +288,11 @@ impl Fit {
         };
         // Files may differ between the machines of a run: an error of one rank is the error of all.
         let (study, output, beside, samples, rows) = agree(comm.as_ref(), prepare())?;
-        let (model, about) = fit(&study, &samples, &rows, global)?;
+        let kept = Arc::new(self.checkpoint(&output, Work::new(&study.text, &rows, &samples.files), global)?);
+        let fitted = fit_kept(&study, &samples, &rows, global, Some(kept.clone()));
+        // Data that changed in the meantime are the reason of any other error, and no model comes from them.
+        agree(comm.as_ref(), kept.work().unchanged())?;
+        let (model, about) = fitted?;
         let written = || {
             write(&output, &model, &about)?;
             match &beside {
@@ -257,6 +301,7 @@ impl Fit {
             }
         };
         agree(comm.as_ref(), if first { written() } else { Ok(()) })?;
+        kept.remove();
         let mut lines = Vec::new();
         let mut fields = serde_json::Map::new();
         for f in &model.fields {

@@ -183,7 +183,8 @@ pub fn stopped(signal: i32, speaks: bool) -> i32 {
     let told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     let e = Error::Interrupted { signal };
     if speaks && told.is_none() {
-        let _ = writeln!(std::io::stderr(), "error[{}]: {e}", e.code());
+        let more = if kolmo::io::checkpoint::begun() { "; with --resume it goes on from there" } else { "" };
+        let _ = writeln!(std::io::stderr(), "error[{}]: {e}{more}", e.code());
     }
     told.unwrap_or(e.exit_code())
 }

@@ -1,6 +1,7 @@
 //! Dense and sparse linear algebra on tall matrices whose rows are shared out over ranks.
 
 mod block_tree;
+pub mod bookmark;
 pub mod dense;
 pub mod gram_schmidt;
 pub mod householder;

@@ -1,21 +1,24 @@
 //! POD of each field, Gaussian processes for the coefficients, calibration by cross-validation.
 
-use super::Progress;
 use super::calibration::{Coordinates, FOLDS, cross_validate};
+use super::kept::Kept;
+use super::{Progress, Store};
 use crate::algorithms::conformal::{conformal_factor, normal_quantile};
 use crate::algorithms::gaussian_process::{GpOptions, gaussian_process};
 use crate::algorithms::gaussian_process_groups::{cross_validation, grouped_gaussian_processes};
 use crate::algorithms::pod::{Algorithm, PodOptions, Truncation};
 use crate::algorithms::pod_modes::modes;
 use crate::algorithms::pod_spectrum::{few_of_many, spectrum};
-use crate::comm::agree;
+use crate::comm::{Communicator, SingleComm, agree};
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
+use crate::linalg::bookmark::Marked;
 use crate::linalg::inner_product::InnerProduct;
 use crate::linalg::slabs::{Slabs, Watched};
 use crate::linalg::tall::{TallMatrix, gather_rows};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
 use faer::{Mat, MatRef};
+use std::sync::Arc;
 
 /// Entries of a field whose held-out errors calibrate its intervals, at most; spread evenly over the field.
 const CALIBRATION_ROWS: usize = 20_000;
@@ -39,6 +42,8 @@ pub struct Options {
     /// Share of entries that the intervals are to cover.
     pub confidence: f64,
     pub progress: Progress,
+    /// Where what is done is kept for a run that goes on when this one is stopped.
+    pub checkpoint: Option<Arc<dyn Store>>,
 }
 
 impl Default for Options {
@@ -48,6 +53,7 @@ impl Default for Options {
             regression: GpOptions::default(),
             confidence: 0.95,
             progress: Progress::default(),
+            checkpoint: None,
         }
     }
 }
@@ -91,6 +97,10 @@ pub fn pod_regression(
         let mut columns = table.names.iter().enumerate();
         columns.try_for_each(|(j, name)| check_magnitude(&format!("{names} {name}"), most(&table.column(j))))?;
     }
+    let comm: Arc<dyn Communicator> = match fields.first() {
+        Some(field) => field.snapshots.layout().comm().clone(),
+        None => Arc::new(SingleComm),
+    };
     let mut trained = Vec::new();
     for (k, field) in fields.into_iter().enumerate() {
         let name = field.info.name.clone();
@@ -100,15 +110,18 @@ pub fn pod_regression(
     for (k, name) in scalars.names.iter().enumerate() {
         step(3 * trained.len() + k, "regression of", name);
         let y = Mat::from_fn(n, 1, |i, _| scalars.row(i)[k]);
-        let process = gaussian_process(x.as_ref(), y.as_ref(), None, &options.regression)?;
-        let groups = [(vec![0], process)];
+        let kept = Kept::new(options.checkpoint.as_deref(), comm.as_ref(), format!("scalar {name}"));
+        let mut groups = kept.processes(|| {
+            let process = gaussian_process(x.as_ref(), y.as_ref(), None, &options.regression)?;
+            Ok(vec![(vec![0], process)])
+        })?;
         let held_out = cross_validation(x.as_ref(), y.as_ref(), None, &groups, &options.regression, FOLDS.min(n))?;
-        let [(_, process)] = groups;
         let scores: Vec<f64> = (0..n)
             .filter(|&i| held_out.std[(i, 0)] > 0.0)
             .map(|i| held_out.residuals[(i, 0)].abs() / held_out.std[(i, 0)])
             .collect();
         let interval_factor = factor(&scores, options.confidence)?;
+        let Some((_, process)) = groups.pop() else { continue };
         models.push(ScalarModel { name: name.clone(), process, interval_factor });
     }
     options.progress.tell("done", steps, steps);
@@ -159,12 +172,16 @@ fn reduce(
     let (n, n_dofs, comm) = (snapshots.n_columns(), info.n_dofs(), layout.comm().clone());
     let own = layout.owned();
     let wide = wide(&options.pod, n);
-    let watched = Watched::new(snapshots);
-    let spectrum = spectrum(&watched, &inner_product, &wide).map_err(|e| e.of_field(&info.name));
-    // Without magnitudes that can be squared nothing converges: that is told first.
-    let largest = comm.all_argmax(agree(comm.as_ref(), watched.largest())?, 0).0;
-    check_magnitude(&format!("field {}", info.name), largest)?;
-    let spectrum = spectrum?;
+    let kept = Kept::new(options.checkpoint.as_deref(), comm.as_ref(), format!("field {}", info.name));
+    let marked = kept.bookmark().map(|mark| Marked::new(snapshots, mark));
+    let spectrum = kept.spectrum(|| {
+        let watched = Watched::new(marked.as_ref().map_or(snapshots, |marked| marked));
+        let spectrum = spectrum(&watched, &inner_product, &wide).map_err(|e| e.of_field(&info.name));
+        // Without magnitudes that can be squared nothing converges: that is told first.
+        let largest = comm.all_argmax(agree(comm.as_ref(), watched.largest())?, 0).0;
+        check_magnitude(&format!("field {}", info.name), largest)?;
+        spectrum
+    })?;
     let r = spectrum.count(options.pod.truncation).min(spectrum.count(wide.truncation));
     let held: Vec<usize> = rows.clone().unwrap_or_else(|| layout.local_range().collect());
     let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
@@ -184,8 +201,10 @@ fn reduce(
     };
     step(1, "regression of");
     let y = c.subrows(0, r).transpose().to_owned();
-    let groups =
-        if r == 0 { Vec::new() } else { grouped_gaussian_processes(x, y.as_ref(), None, &options.regression)? };
+    let groups = match r {
+        0 => Vec::new(),
+        _ => kept.processes(|| grouped_gaussian_processes(x, y.as_ref(), None, &options.regression))?,
+    };
 
     let mut reduced = ReducedField {
         basis: found.basis.owned().to_owned(),
@@ -208,6 +227,10 @@ fn reduce(
     }
 
     step(2, "calibration of");
+    if let Some([interval, indicator]) = kept.factors() {
+        (reduced.interval_factor, reduced.indicator_factor) = (interval, indicator);
+        return Ok(reduced);
+    }
     let places_in_all = n_dofs.div_ceil(stride);
     let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, places_in_all);
     let snapshots = gathered(found.kept.as_ref());
@@ -250,5 +273,6 @@ fn reduce(
     if !ratios.is_empty() {
         reduced.indicator_factor = (ratios.iter().sum::<f64>() / ratios.len() as f64).sqrt();
     }
+    kept.save_factors([reduced.interval_factor, reduced.indicator_factor]);
     Ok(reduced)
 }

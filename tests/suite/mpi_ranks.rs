@@ -13,7 +13,7 @@ fn ranks(folder: &Path, n_ranks: usize, args: &[&str]) -> Run {
 }
 
 /// Whether this run of the tests is to start `mpirun`.
-fn wanted() -> bool {
+pub fn wanted() -> bool {
     let wanted = std::env::var_os("KOLMO_MPIRUN").is_some();
     if !wanted {
         println!("skipped: tests/mpirun.sh runs this");
@@ -25,7 +25,7 @@ fn wanted() -> bool {
 
 /// Largest difference of the values of `a` and `b` below `group`, relative to the largest value of each data set.
 #[track_caller]
-fn difference(a: &Path, b: &Path, group: &str) -> f64 {
+pub fn difference(a: &Path, b: &Path, group: &str) -> f64 {
     let part =
         |path: &Path| -> Vec<_> { data_sets(path).into_iter().filter(|(name, _)| name.starts_with(group)).collect() };
     let (a, b) = (part(a), part(b));

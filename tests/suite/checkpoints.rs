@@ -1,0 +1,240 @@
+//! A fit that was stopped goes on from what it kept, to the same bits; what belongs to other work is never used.
+
+use crate::ranks::{answers, fit_slabs};
+use crate::tool::{KOLMO, Run, Stacked, check_message, data_sets, kolmo, listing, write_text};
+use faer::{Mat, MatRef};
+use kolmo::algorithms::pod::{Algorithm, PodOptions};
+use kolmo::comm::{Communicator, SingleComm, run_on_threads};
+use kolmo::error::{Error, Result};
+use kolmo::linalg::slabs::{Slabs, Visit};
+use kolmo::linalg::tall::{Layout, TallMatrix};
+use kolmo::offline::Store;
+use kolmo::offline::pod_regression::Options;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Entries in memory.
+#[derive(Debug, Default)]
+struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Store for Memory {
+    fn load(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().get(key).cloned()
+    }
+
+    fn save(&self, key: &str, value: &[u8]) {
+        self.0.lock().unwrap().insert(key.into(), value.to_vec());
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// A block at a time, until `budget` slabs were handed out; `count` counts them.
+struct Brittle {
+    whole: TallMatrix,
+    budget: usize,
+    count: Arc<AtomicUsize>,
+}
+
+impl Slabs for Brittle {
+    fn layout(&self) -> &Arc<Layout> {
+        self.whole.layout()
+    }
+
+    fn n_columns(&self) -> usize {
+        self.whole.n_columns()
+    }
+
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
+        self.pass_from(0, visit)
+    }
+
+    fn pass_from(&self, start: usize, visit: &mut Visit<'_>) -> Result<()> {
+        let (owned, size) = (self.whole.owned(), self.layout().block_rows());
+        for first in (start..owned.nrows()).step_by(size) {
+            if self.count.fetch_add(1, Ordering::SeqCst) >= self.budget {
+                return Err(Error::argument("slab", "none", "another one"));
+            }
+            let rows = first..(first + size).min(owned.nrows());
+            visit(rows.clone(), owned.subrows(rows.start, rows.len()))?;
+        }
+        Ok(())
+    }
+
+    fn ghosts(&self) -> Result<Mat<f64>> {
+        Slabs::ghosts(&self.whole)
+    }
+}
+
+/// Fits from slabs that end after `budget` per rank: the answers or the error, and the slabs that were handed out.
+fn fit(comm: Arc<dyn Communicator>, budget: usize, options: &Options) -> (Result<Vec<u64>>, usize) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let slabs = |_: &dyn Communicator, whole: TallMatrix| -> Box<dyn Slabs> {
+        Box::new(Brittle { whole, budget, count: count.clone() })
+    };
+    let model = fit_slabs(comm.clone(), &slabs, options);
+    (model.map(|m| answers(m, comm.as_ref())), count.load(Ordering::SeqCst))
+}
+
+#[test]
+fn a_fit_goes_on_from_any_slab_to_the_same_bits() {
+    for (algorithm, center) in [(Algorithm::Auto, false), (Algorithm::Tsqr, true)] {
+        let options = |store: Option<Arc<dyn Store>>| Options {
+            pod: PodOptions { algorithm, center, ..PodOptions::default() },
+            checkpoint: store,
+            ..Options::default()
+        };
+        let (expected, all) = fit(Arc::new(SingleComm), usize::MAX, &options(None));
+        let expected = expected.unwrap();
+        let mut again = Vec::new();
+        // Resumed on the ranks it was stopped on, and on others.
+        for (budget, (before, after)) in (1..all).zip([(1, 1), (1, 1), (1, 3), (3, 3), (3, 1), (1, 1)].iter().cycle()) {
+            let store: Arc<dyn Store> = Arc::new(Memory::default());
+            let on = |size: usize, budget: usize| match size {
+                1 => vec![fit(Arc::new(SingleComm), budget, &options(Some(store.clone())))],
+                _ => run_on_threads(size, |comm| fit(comm, budget, &options(Some(store.clone())))),
+            };
+            // On three ranks the budget of each is a share.
+            if on(*before, budget.div_ceil(*before)).iter().any(|(found, _)| found.is_ok()) {
+                continue;
+            }
+            let resumed = on(*after, usize::MAX);
+            for (found, _) in &resumed {
+                assert!(
+                    found.as_ref().unwrap() == &expected,
+                    "{algorithm:?}, {budget} slabs on {before}, then {after}"
+                );
+            }
+            if (*before, *after) == (1, 1) {
+                again.push((budget, resumed[0].1));
+            }
+        }
+        // What was done in first passes is not done again.
+        println!("{algorithm:?}: {all} slabs; (done before, done in the second run): {again:?}");
+        assert!(again.len() >= 3 && again.iter().all(|(_, n)| *n < all), "{again:?} of {all}");
+    }
+}
+
+/// The largest magnitude is known in a run that did not see it.
+#[test]
+fn what_was_learnt_is_kept() {
+    let store: Arc<dyn Store> = Arc::new(Memory::default());
+    let options = Options { checkpoint: Some(store), ..Options::default() };
+    let run = |budget: usize| {
+        let slabs = |_: &dyn Communicator, whole: TallMatrix| -> Box<dyn Slabs> {
+            let layout = whole.layout().clone();
+            let mut local = whole.into_local();
+            local[(0, 0)] = 1e140;
+            let whole = TallMatrix::new(layout, local).unwrap();
+            Box::new(Brittle { whole, budget, count: Arc::default() })
+        };
+        fit_slabs(Arc::new(SingleComm), &slabs, &options).map(drop).unwrap_err()
+    };
+    assert_eq!(run(1).code(), "K100");
+    assert_eq!(run(usize::MAX).code(), "K019");
+}
+
+const FIT: [&str; 6] = ["fit", "study.toml", "-o", "model.h5", "--threads", "1"];
+const STUDY: &str = "[data]\nsamples = \"train.h5\"\n";
+
+/// A folder with a study, the undisturbed model as `whole.h5`, and what a fit on a full disk left.
+fn stopped() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_text(path, "study.toml", STUDY);
+    Stacked::new(30, 60).write(path, "train.h5");
+    kolmo(path, &FIT).success();
+    std::fs::rename(path.join("model.h5"), path.join("whole.h5")).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -f 100; exec \"$0\" \"$@\"", KOLMO]).args(FIT).env("KOLMO_CHECKPOINT_SECONDS", "0");
+    // Without a handler the signal of the limit would end it.
+    check_message(&Run::of(shell.current_dir(path)), 1, &["K103"], &["model.h5", "File too large"]);
+    assert!(path.join(".model.h5.checkpoint").is_dir() && !path.join("model.h5").exists(), "{:?}", listing(path));
+    folder
+}
+
+fn is_whole(folder: &Path) -> bool {
+    data_sets(&folder.join("model.h5")) == data_sets(&folder.join("whole.h5"))
+}
+
+fn resume(folder: &Path) -> Run {
+    kolmo(folder, &[&FIT[..], &["--resume"]].concat())
+}
+
+#[test]
+fn a_fit_that_met_a_full_disk_goes_on() {
+    let folder = stopped();
+    let run = resume(folder.path()).success();
+    assert!(run.stderr.contains("fit: goes on from .model.h5.checkpoint"), "{run:#?}");
+    assert!(is_whole(folder.path()));
+    assert!(!folder.path().join(".model.h5.checkpoint").exists(), "a finished fit cleans up");
+    // Nothing is left to go on from; a short fit leaves nothing.
+    let run = resume(folder.path()).success();
+    assert!(run.stderr.contains("fit: no checkpoint") && is_whole(folder.path()), "{run:#?}");
+    assert_eq!(listing(folder.path()).len(), 4, "{:?}", listing(folder.path()));
+}
+
+#[test]
+fn damaged_entries_are_computed_again() {
+    let folder = stopped();
+    let mut n = 0;
+    for file in listing(&folder.path().join(".model.h5.checkpoint")) {
+        if !file.ends_with("work.json") {
+            let mut bytes = std::fs::read(&file).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&file, bytes).unwrap();
+            n += 1;
+        }
+    }
+    assert!(n >= 4, "only {n} entries");
+    resume(folder.path()).success();
+    assert!(is_whole(folder.path()));
+}
+
+#[test]
+fn other_work_is_refused() {
+    let folder = stopped();
+    let path = folder.path();
+    let before = listing(path);
+    // Another study.
+    write_text(path, "study.toml", &format!("{STUDY}[reduction]\ntolerance = 1e-3\n"));
+    check_message(&resume(path), 2, &["K020"], &[".model.h5.checkpoint, study", "leave out --resume"]);
+    write_text(path, "study.toml", &format!("{STUDY}select = \"0:20\"\n"));
+    check_message(&resume(path), 2, &["K020"], &[".model.h5.checkpoint, study", "select"]);
+    write_text(path, "study.toml", STUDY);
+    // Other data: the same bytes, written later; then one sample less.
+    let data = path.join("train.h5");
+    let bytes = std::fs::read(&data).unwrap();
+    std::fs::write(&data, &bytes).unwrap();
+    check_message(&resume(path), 2, &["K020"], &["train.h5, changed since .model.h5.checkpoint"]);
+    Stacked::new(29, 60).write(path, "train.h5");
+    check_message(&resume(path), 2, &["K020"], &["29 samples", "30 samples"]);
+    assert_eq!(listing(path), before, "a refusal changes nothing");
+    // Without --resume the fit takes no notice, but says what could be done.
+    let run = kolmo(path, &FIT).success();
+    assert!(run.stderr.contains("--resume would go on from .model.h5.checkpoint"), "{run:#?}");
+    assert!(!path.join(".model.h5.checkpoint").exists() && !is_whole(path));
+}
+
+/// The rows of a matrix are not copied where nothing is passed over.
+#[test]
+fn the_rest_of_a_pass_begins_inside_a_slab() {
+    let x = TallMatrix::new(Layout::serial(7), Mat::from_fn(7, 1, |i, _| i as f64)).unwrap();
+    for start in 0..=7 {
+        let mut seen = Vec::new();
+        let mut visit = |rows: std::ops::Range<usize>, slab: MatRef<'_, f64>| {
+            assert_eq!((rows.start, rows.len()), (start, slab.nrows()));
+            seen.extend(slab.col(0).iter().copied());
+            Ok(())
+        };
+        x.pass_from(start, &mut visit).unwrap();
+        assert_eq!(seen, (start..7).map(|i| i as f64).collect::<Vec<_>>());
+    }
+}
