@@ -78,7 +78,7 @@ pub fn modes(
         }
         None => {
             // X T = V R, so that X Z Zᵀ = X T S Zᵀ = V (R S Zᵀ).
-            let (mut basis, r) = orthonormal_factors(&TallMatrix::new(layout.clone(), local)?, m)?;
+            let (mut basis, r) = orthonormal_factors(TallMatrix::new(layout.clone(), local)?, m)?;
             let signs = orient(&mut basis);
             let mut c = dense::mul(r.as_ref(), right.as_ref().subrows(0, n_modes));
             dense::scale_rows(c.as_mut(), &signs);

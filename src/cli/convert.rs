@@ -3,7 +3,7 @@
 use super::source::{Samples, open, table_if_any, tables_beside};
 use super::{Global, spare, spare_files, warn};
 use clap::Args;
-use kolmo::data::study::{Study, bytes};
+use kolmo::data::study::{DEFAULT_MEMORY, Study};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
@@ -12,9 +12,7 @@ use kolmo::io::sample_writer::{ENDINGS, SampleWriter, sample_outputs};
 use kolmo::io::stacked_writer::{Tables, write_stacked};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-
-/// Bytes of snapshots in memory at once where no study says it.
-const MEMORY: f64 = 1e9;
+use std::sync::Arc;
 
 #[derive(Args)]
 pub struct Convert {
@@ -26,7 +24,7 @@ pub struct Convert {
 
 /// What is converted.
 struct Input {
-    source: Box<dyn SnapshotSource>,
+    source: Arc<dyn SnapshotSource>,
     rows: Vec<usize>,
     /// Those that a study names; all otherwise, tags too.
     fields: Option<Vec<FieldInfo>>,
@@ -44,7 +42,7 @@ impl Input {
             let samples = Samples::of(&study)?;
             let (rows, _) = study.select(samples.source.n_samples())?;
             let fields = study.data.fields.is_some().then(|| samples.fields(&study)).transpose()?;
-            let memory = study.reduction.memory.as_deref().and_then(bytes).unwrap_or(MEMORY);
+            let memory = study.reduction.memory_bytes();
             let mut files = samples.files;
             files.push(path.to_path_buf());
             let (parameters, scalars) = (samples.parameters, samples.scalars);
@@ -56,7 +54,7 @@ impl Input {
         let parameters = table_if_any(path, parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
         let scalars = table_if_any(path, scalars.as_deref(), source.scalars(), source.as_ref(), "scalars")?;
         let rows = (0..source.n_samples()).collect();
-        Ok(Input { source, rows, fields: None, parameters, scalars, memory: MEMORY, files })
+        Ok(Input { source, rows, fields: None, parameters, scalars, memory: DEFAULT_MEMORY, files })
     }
 
     fn name(&self, row: usize) -> String {

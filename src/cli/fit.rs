@@ -3,7 +3,7 @@
 use super::source::{Samples, inner_product, tables_beside};
 use super::{Global, spare, spare_files};
 use clap::Args;
-use faer::{Mat, MatRef};
+use faer::MatRef;
 use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
 use kolmo::algorithms::kernel::Kernel;
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation};
@@ -12,12 +12,13 @@ use kolmo::data::FieldInfo;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
 use kolmo::io::checkpoint::{Checkpoint, Work};
+use kolmo::io::field_slabs::FieldSlabs;
 use kolmo::io::open_mesh::MeshFormat;
 use kolmo::io::pod_model::{Provenance, write};
 use kolmo::io::sample_files::{contents, is_pattern};
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
-use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
+use kolmo::linalg::tall::{Layout, gather_rows};
 use kolmo::mesh::Mesh;
 use kolmo::offline::Store;
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
@@ -118,8 +119,9 @@ fn of_file(error: Error, study: &Study, samples: &Samples) -> Error {
     }
 }
 
-/// Reads this rank's rows of a field, with its part of the inner product. Collective.
+/// This rank's rows of a field, to be read slab by slab, with its part of the inner product. Collective.
 fn snapshots_of(
+    study: &Study,
     samples: &Samples,
     info: FieldInfo,
     rows: &[usize],
@@ -136,20 +138,12 @@ fn snapshots_of(
         InnerProduct::Diagonal(w) => (even, InnerProduct::Diagonal(w[owned].to_vec())),
         product => (even, product),
     };
-    let held = layout.rows();
-    let first = held.first().copied().unwrap_or(0);
-    let range = first..held.last().map_or(first, |last| last + 1);
-    let local = samples.source.read(&info, rows, range.clone()).map(|all| match held.len() == range.len() {
-        true => all,
-        false => Mat::from_fn(held.len(), rows.len(), |i, j| all[(held[i] - first, j)]),
-    });
-    let local = agree(comm.as_ref(), local)?;
-    Ok(FieldSnapshots {
-        snapshots: Box::new(TallMatrix::new(layout, local)?),
-        inner_product: product,
-        rows: None,
-        info,
-    })
+    let folder = study.model_file().parent().map(Path::to_path_buf).unwrap_or_default();
+    let memory = study.reduction.memory_bytes() as usize;
+    let slabs = FieldSlabs::new(samples.source.clone(), info.clone(), rows.to_vec(), layout, memory, &folder)
+        .map_err(|e| e.in_file(&study.file));
+    let slabs = agree(comm.as_ref(), slabs)?;
+    Ok(FieldSnapshots { snapshots: Box::new(slabs), inner_product: product, rows: None, info })
 }
 
 /// Puts the rows of all ranks together on every rank. Collective.
@@ -202,9 +196,8 @@ fn fit_kept(
     let (inputs, dropped, mesh, infos) = agree(comm.as_ref(), prepare())?;
     let mut fields = Vec::new();
     for info in infos {
-        global.progress(&format!("fit: reading {} ({} x {})", info.name, info.n_dofs(), rows.len()));
         let product = agree(comm.as_ref(), product_of(study, samples, &info, mesh.as_ref()))?;
-        fields.push(snapshots_of(samples, info, rows, product, global.comm())?);
+        fields.push(snapshots_of(study, samples, info, rows, product, global.comm())?);
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);

@@ -1,10 +1,10 @@
 //! All that can be known of a study or a data set before the work.
 
+use super::Global;
 use super::findings::Findings;
 use super::fit::enough;
 use super::source::{self, Samples, inner_product, table_of, tables_beside};
-use super::{Global, warn};
-use kolmo::data::study::{Study, bytes};
+use kolmo::data::study::Study;
 use kolmo::data::{FieldInfo, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
@@ -253,24 +253,19 @@ impl Findings {
         self.keep(check_magnitude(what, largest).map_err(|e| e.in_file(file)));
     }
 
-    /// What a fit holds at once, at most, against `memory` and against the machine.
+    /// What a fit holds at once, at most, against the machine.
     fn memory(&mut self, study: &Study, fields: &[FieldInfo], n_samples: usize) {
         let n_modes = study.reduction.modes.map_or(n_samples, |m| n_samples.min(m.max(1) as usize));
         let held = |f: &FieldInfo, n_columns: usize| 8.0 * f.n_dofs() as f64 * n_columns as f64;
         let Some(largest) = fields.iter().max_by_key(|f| f.n_dofs()) else { return };
-        let snapshots: f64 = fields.iter().map(|f| held(f, n_samples)).sum();
-        // One field at a time: all of its modes, what they miss and a product, and snapshots without their mean.
-        let work = held(largest, n_samples * if study.reduction.center { 4 } else { 3 });
-        let total = snapshots + work + fields.iter().map(|f| held(f, n_modes)).sum::<f64>();
-        let most = held(largest, n_samples + n_modes) + work;
+        // The snapshots of one field at a time, as far as `memory` allows, and the modes of all fields.
+        let snapshots = held(largest, n_samples).min(study.reduction.memory_bytes());
+        let most = snapshots + held(largest, n_modes);
+        let total = snapshots + fields.iter().map(|f| held(f, n_modes)).sum::<f64>();
         let machine = machine_memory();
         let of_machine = machine.map_or(String::new(), |m| format!("; the machine has {}", size(m)));
         let (text, name) = (size(total), &largest.name);
         self.told("memory", format!("at most about {text}, {} of it for {name}{of_machine}", size(most)));
-        let limit = study.reduction.memory.as_deref().filter(|t| bytes(t).is_some_and(|limit| limit < snapshots));
-        if let Some(limit) = limit {
-            warn(&format!("the snapshots take {}, more than `memory` = {limit}", size(snapshots)));
-        }
         if let Some(machine) = machine.filter(|m| *m < total) {
             let found = format!("at most about {text} for {} fields and {n_samples} samples", fields.len());
             let expected = format!("at most {}, the memory of this machine", size(machine));

@@ -17,10 +17,11 @@ use kolmo::mesh::mass_matrix::{expand_components, mass_matrix};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Samples with their parameters and scalars joined.
 pub struct Samples {
-    pub source: Box<dyn SnapshotSource>,
+    pub source: Arc<dyn SnapshotSource>,
     pub parameters: Table,
     pub scalars: Table,
     pub file_product: Option<sprs::CsMat<f64>>,
@@ -29,24 +30,24 @@ pub struct Samples {
 }
 
 /// Samples, and the inner product beside them, where there is one.
-type Opened = (Box<dyn SnapshotSource>, Option<sprs::CsMat<f64>>);
+type Opened = (Arc<dyn SnapshotSource>, Option<sprs::CsMat<f64>>);
 
 /// Opens samples by their kind: mesh files (a folder, a pattern, one file), .npy and .npz, else stacked HDF5.
 pub fn open(path: &Path) -> Result<Opened> {
     if is_pattern(path) || MeshFormat::of(path).is_some() {
-        return Ok((Box::new(MeshSamples::open(path)?), None));
+        return Ok((Arc::new(MeshSamples::open(path)?), None));
     }
     if path.is_dir() {
         let samples = contents(path)?.samples;
-        return if samples.is_dir() { Ok((Box::new(MeshSamples::open(&samples)?), None)) } else { open(&samples) };
+        return if samples.is_dir() { Ok((Arc::new(MeshSamples::open(&samples)?), None)) } else { open(&samples) };
     }
     let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     if kind == "npy" || kind == "npz" {
-        return Ok((Box::new(NumpyFile::open(path)?), None));
+        return Ok((Arc::new(NumpyFile::open(path)?), None));
     }
     let file = StackedFile::open(path)?;
     let product = file.inner_product()?;
-    Ok((Box::new(file), product))
+    Ok((Arc::new(file), product))
 }
 
 /// The tables that lie with mesh files: parameters and scalars, where there are any.

@@ -69,6 +69,16 @@ pub struct Reduction {
 /// Tolerance where the study names neither tolerance nor modes.
 pub const DEFAULT_TOLERANCE: f64 = 1e-4;
 
+/// Bytes of snapshots in memory at once, per rank, where the study does not say it.
+pub const DEFAULT_MEMORY: f64 = 2_147_483_648.0;
+
+impl Reduction {
+    /// `memory` in bytes.
+    pub fn memory_bytes(&self) -> f64 {
+        self.memory.as_deref().and_then(bytes).unwrap_or(DEFAULT_MEMORY)
+    }
+}
+
 impl Default for Reduction {
     fn default() -> Self {
         Reduction {

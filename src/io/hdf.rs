@@ -15,8 +15,8 @@ const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 /// Longest name of fixed length that is read.
 const MAX_FIXED: usize = 1024;
 /// Largest ratio of a table to its file, and a size that is always read.
-const COMPRESSED: usize = 2000;
-const SMALL: usize = 1 << 26;
+pub(crate) const COMPRESSED: usize = 2000;
+pub(crate) const SMALL: usize = 1 << 26;
 /// Columns shorter than this (in values) are gathered before they are written.
 const GATHER: usize = 1 << 17;
 

@@ -363,6 +363,10 @@ impl SnapshotSource for MeshSamples {
         Ok(SampleState { mesh: Some(file.mesh(state)?), arrays, field_data: file.field_data(state)? })
     }
 
+    fn rows_per_read(&self, field: &FieldInfo) -> usize {
+        field.n_dofs()
+    }
+
     /// In the order and with the numbers of the first mesh.
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>> {
         super::check_range(field, self.n_samples(), samples, &dofs)?;

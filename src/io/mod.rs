@@ -4,9 +4,12 @@ pub mod atomic;
 pub mod atomic_folder;
 pub mod cgns;
 pub mod checkpoint;
+pub(crate) mod chunk_filters;
 pub(crate) mod csr;
 pub mod csv;
 pub mod ensight;
+pub mod field_chunks;
+pub mod field_slabs;
 pub mod gmsh;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
@@ -21,9 +24,12 @@ pub mod open_mesh;
 pub mod openfoam;
 pub mod pod_model;
 pub mod predictions;
+pub(crate) mod raw_chunk;
 pub mod sample_files;
 pub mod sample_writer;
 pub(crate) mod scanner;
+pub(crate) mod scratch;
+pub(crate) mod slab_sweep;
 pub mod stacked;
 pub(crate) mod stacked_mesh;
 pub mod stacked_writer;
@@ -34,9 +40,10 @@ pub use open_mesh::open_mesh;
 
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
+use crate::io::field_chunks::FieldChunks;
 use crate::io::mesh_file::{ArrayInfo, Number};
 use crate::mesh::Mesh;
-use faer::{Mat, MatMut};
+use faer::{Mat, MatMut, MatRef};
 use std::fmt::Debug;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -91,6 +98,14 @@ pub trait SnapshotSource: Send + Sync + Debug {
     fn number(&self, _field: &FieldInfo) -> Number {
         Number::Float64
     }
+    /// Entries of a sample that are read together: some of them cost as much as all.
+    fn rows_per_read(&self, _field: &FieldInfo) -> usize {
+        1
+    }
+    /// The chunks of a field, where its file has chunks that all threads can unpack.
+    fn chunks(&self, _field: &FieldInfo) -> Option<&FieldChunks> {
+        None
+    }
     /// One sample with all its arrays, points that move as its mesh. Refuses nothing but what cannot be read.
     fn state(&self, sample: usize) -> Result<SampleState>;
     /// Rows `dofs` of the snapshots `samples` of `field`: [dofs, samples]. Refuses what is not finite, naming sample
@@ -104,15 +119,8 @@ pub trait SnapshotSource: Send + Sync + Debug {
         dofs: Range<usize>,
         mut block: MatMut<'_, f64>,
     ) -> Result<()> {
+        check_block(samples, &dofs, block.as_ref())?;
         let values = self.read(field, samples, dofs)?;
-        if (values.nrows(), values.ncols()) != (block.nrows(), block.ncols()) {
-            let found = format!("{} x {}", block.nrows(), block.ncols());
-            return Err(Error::argument(
-                "a block to read into",
-                found,
-                format!("{} x {}", values.nrows(), values.ncols()),
-            ));
-        }
         block.copy_from(values);
         Ok(())
     }
@@ -153,4 +161,13 @@ fn check_range(field: &FieldInfo, n_samples: usize, samples: &[usize], dofs: &Ra
         ));
     }
     Ok(())
+}
+
+/// Refuses a block of another shape than [dofs, samples].
+fn check_block(samples: &[usize], dofs: &Range<usize>, block: MatRef<'_, f64>) -> Result<()> {
+    if (block.nrows(), block.ncols()) == (dofs.len(), samples.len()) {
+        return Ok(());
+    }
+    let found = format!("{} x {}", block.nrows(), block.ncols());
+    Err(Error::argument("a block to read into", found, format!("{} x {}", dofs.len(), samples.len())))
 }

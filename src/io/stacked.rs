@@ -2,15 +2,17 @@
 
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
+use crate::io::field_chunks::FieldChunks;
 use crate::io::mesh_file::{ArrayInfo, Number};
 use crate::io::stacked_mesh::{Points, read_mesh};
 use crate::io::{SampleState, SnapshotSource, csr, hdf, hyperslab};
 use crate::mesh::Mesh;
-use faer::Mat;
+use faer::{Mat, MatMut};
 use hdf5::Dataset;
 use hdf5::types::{FloatSize, TypeDescriptor};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Name of the learnt field that holds moving points.
 pub const POINTS: &str = "points";
@@ -28,6 +30,8 @@ pub struct StackedFile {
     tags: Vec<FieldInfo>,
     /// Of the fields, then of the tags.
     data: Vec<Dataset>,
+    /// Of each of them, found where it is first read.
+    chunks: Vec<OnceLock<Option<FieldChunks>>>,
     parameters: Option<Table>,
     scalars: Option<Table>,
     time: Option<Vec<f64>>,
@@ -104,6 +108,7 @@ impl StackedFile {
             n_samples,
             fields,
             tags,
+            chunks: data.iter().map(|_| OnceLock::new()).collect(),
             data,
             parameters,
             scalars,
@@ -140,6 +145,15 @@ impl StackedFile {
             Some(group) => csr::read_inner_product(&self.path, &group, "/inner_product").map(Some),
             None => Ok(None),
         }
+    }
+
+    /// A field by its name, and its number.
+    fn known(&self, field: &FieldInfo) -> Result<(usize, &FieldInfo)> {
+        let found = self.fields.iter().chain(&self.tags).enumerate().find(|(_, f)| f.name == field.name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
+            Error::argument("field", &field.name, format!("one of {}", known.join(", ")))
+        })
     }
 
     fn position(&self, field: &FieldInfo) -> Option<usize> {
@@ -230,15 +244,43 @@ impl SnapshotSource for StackedFile {
         Ok(Some(mesh))
     }
 
+    fn rows_per_read(&self, field: &FieldInfo) -> usize {
+        self.chunk(field).and_then(|c| c.get(1).copied()).unwrap_or(1) * field.n_components.max(1)
+    }
+
+    fn chunks(&self, field: &FieldInfo) -> Option<&FieldChunks> {
+        let i = self.position(field)?;
+        let known = self.fields.iter().chain(&self.tags).nth(i)?;
+        let place = place_of(known, self.mesh.is_some());
+        let find = || FieldChunks::of(&self.path, &place, &self.data[i], known.n_components);
+        self.chunks.get(i)?.get_or_init(find).as_ref()
+    }
+
     fn read(&self, field: &FieldInfo, samples: &[usize], dofs: Range<usize>) -> Result<Mat<f64>> {
-        let i = self.position(field).ok_or_else(|| {
-            let known: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
-            Error::argument("field", &field.name, format!("one of {}", known.join(", ")))
-        })?;
-        let Some(field) = self.fields.iter().chain(&self.tags).nth(i) else { return Ok(Mat::new()) };
+        let (i, field) = self.known(field)?;
         super::check_range(field, self.n_samples, samples, &dofs)?;
+        if let Some(chunks) = self.chunks(field) {
+            let mut block = Mat::zeros(dofs.len(), samples.len());
+            return chunks.read_into(samples, dofs, block.as_mut()).map(|()| block);
+        }
         let place = place_of(field, self.mesh.is_some());
         hyperslab::read(&self.path, &self.data[i], &place, field.n_components, samples, dofs)
+    }
+
+    fn read_into(
+        &self,
+        field: &FieldInfo,
+        samples: &[usize],
+        dofs: Range<usize>,
+        mut block: MatMut<'_, f64>,
+    ) -> Result<()> {
+        let (_, field) = self.known(field)?;
+        super::check_range(field, self.n_samples, samples, &dofs)?;
+        super::check_block(samples, &dofs, block.as_ref())?;
+        match self.chunks(field) {
+            Some(chunks) if block.row_stride() == 1 => chunks.read_into(samples, dofs, block),
+            _ => self.read(field, samples, dofs).map(|values| block.copy_from(values)),
+        }
     }
 }
 

@@ -128,31 +128,31 @@ pub fn orthonormality(v: &TallMatrix, m: &InnerProduct) -> f64 {
 /// Columns scaled by sqrt(w) where M is diagonal, by [`tsqr`]; where M is sparse, Cholesky of VᵀMV after a Euclidean
 /// [`tsqr`], twice: the first sees the condition of M only, the second a matrix that is I up to round-off times it.
 pub fn orthonormalize(v: &TallMatrix, m: &InnerProduct) -> Result<TallMatrix> {
-    Ok(orthonormal_factors(v, m)?.0)
+    Ok(orthonormal_factors(v.clone(), m)?.0)
 }
 
-/// [`orthonormalize`] with R [n, n], upper triangular. Collective.
-pub fn orthonormal_factors(v: &TallMatrix, m: &InnerProduct) -> Result<(TallMatrix, Mat<f64>)> {
+/// [`orthonormalize`] in place, with R [n, n], upper triangular. Collective.
+pub fn orthonormal_factors(mut v: TallMatrix, m: &InnerProduct) -> Result<(TallMatrix, Mat<f64>)> {
     let mut r = match m {
-        InnerProduct::Diagonal(w) => weighted_tsqr(v, Some(&square_roots(w))),
-        _ => tsqr(v),
+        InnerProduct::Diagonal(w) => weighted_tsqr(&v, Some(&square_roots(w))),
+        _ => tsqr(&v),
     };
-    let mut q = divide(v, r.as_ref());
+    divide(&mut v, r.as_ref());
     if let InnerProduct::Sparse(_) = m {
         for _ in 0..2 {
-            let l = dense::cholesky(m.gram(&q).as_ref(), "the inner product")?;
-            q = divide(&q, l.transpose());
+            let l = dense::cholesky(m.gram(&v).as_ref(), "the inner product")?;
+            divide(&mut v, l.transpose());
             r = dense::mul(l.transpose(), r.as_ref());
         }
     }
-    Ok((q, r))
+    Ok((v, r))
 }
 
-/// V R⁻¹.
-fn divide(v: &TallMatrix, r: MatRef<'_, f64>) -> TallMatrix {
+/// V <- V R⁻¹.
+fn divide(v: &mut TallMatrix, r: MatRef<'_, f64>) {
     let mut inverse = Mat::identity(r.nrows(), r.ncols());
     dense::solve_upper(r, inverse.as_mut());
-    v.mul_small(inverse.as_ref())
+    v.mul_small_in_place(inverse.as_ref());
 }
 
 /// sqrt(w).

@@ -188,6 +188,22 @@ impl TallMatrix {
         TallMatrix { layout: self.layout.clone(), local }
     }
 
+    /// X <- X B for a square matrix B, block by block; no communication.
+    pub(crate) fn mul_small_in_place(&mut self, b: MatRef<'_, f64>) {
+        let (own, n_local, size) = (self.layout.owned(), self.local.nrows(), self.layout.block_rows());
+        // Blocks begin where they do on one rank.
+        for rows in [0..own.start, own.clone(), own.end..n_local] {
+            if rows.is_empty() || b.ncols() == 0 {
+                continue;
+            }
+            let part = self.local.as_mut().subrows_mut(rows.start, rows.len());
+            part.par_row_chunks_mut(size).for_each(|block| {
+                let copy = block.as_ref().to_owned();
+                dense::gemm(block, false, copy.as_ref(), b, 1.0);
+            });
+        }
+    }
+
     /// Multiplies column j by `factors[j]`; no communication.
     pub fn scale_columns(&mut self, factors: &[f64]) {
         for (column, factor) in self.local.as_mut().col_iter_mut().zip(factors) {

@@ -168,14 +168,14 @@ fn reduce(
 ) -> Result<ReducedField> {
     step(0, "POD of");
     let FieldSnapshots { info, snapshots, inner_product, rows } = field;
-    let (snapshots, layout) = (snapshots.as_ref(), snapshots.layout().clone());
+    let layout = snapshots.layout().clone();
     let (n, n_dofs, comm) = (snapshots.n_columns(), info.n_dofs(), layout.comm().clone());
     let own = layout.owned();
     let wide = wide(&options.pod, n);
     let kept = Kept::new(options.checkpoint.as_deref(), comm.as_ref(), format!("field {}", info.name));
-    let marked = kept.bookmark().map(|mark| Marked::new(snapshots, mark));
+    let marked = kept.bookmark().map(|mark| Marked::new(snapshots.as_ref(), mark));
     let spectrum = kept.spectrum(|| {
-        let watched = Watched::new(marked.as_ref().map_or(snapshots, |marked| marked));
+        let watched = Watched::new(marked.as_ref().map_or(snapshots.as_ref(), |marked| marked));
         let spectrum = spectrum(&watched, &inner_product, &wide).map_err(|e| e.of_field(&info.name));
         // Without magnitudes that can be squared nothing converges: that is told first.
         let largest = comm.all_argmax(agree(comm.as_ref(), watched.largest())?, 0).0;
@@ -187,7 +187,9 @@ fn reduce(
     let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
     let on_grid = held.iter().enumerate().filter(|(_, g)| *g % stride == 0);
     let (chosen, places): (Vec<usize>, Vec<usize>) = on_grid.map(|(l, g)| (l, g / stride)).unzip();
-    let found = modes(snapshots, &inner_product, &wide, &spectrum, r, Some(&chosen))?;
+    let found = modes(snapshots.as_ref(), &inner_product, &wide, &spectrum, r, Some(&chosen))?;
+    // The memory of the snapshots is free for what follows.
+    drop(snapshots);
     let n_wide = spectrum.count(wide.truncation).min(found.wide_coefficients.nrows());
     let c = found.wide_coefficients.subrows(0, n_wide);
     // (V, mean) in the modes, and (mean, mean); in the modes beyond, as far as the truncation of calibration goes.
@@ -207,7 +209,7 @@ fn reduce(
     };
 
     let mut reduced = ReducedField {
-        basis: found.basis.owned().to_owned(),
+        basis: if own.len() == layout.n_local() { found.basis.into_local() } else { found.basis.owned().to_owned() },
         part: (comm.size() > 1 || rows.is_some()).then_some(held),
         mean: found.mean.as_ref().map(|m| m[own.clone()].to_vec()),
         mean_coefficients: mean_modes.clone(),

@@ -50,7 +50,7 @@ fn a_sound_study_is_told_line_by_line() {
         "field density: 16 cell values x 1, largest magnitude 2.5000e0",
         "model: study.model.h5 (new)",
         // 20 samples and 20 modes of 25 and 16 values of 8 bytes, and three times the samples of the larger field.
-        "memory: at most about 24.5 KiB, 19.5 KiB of it for pressure",
+        "memory: at most about 10.3 KiB, 7.8 KiB of it for pressure",
     ] {
         assert!(run.stdout.lines().any(|l| l.starts_with(line)), "`{line}` is missing: {}", run.stdout);
     }
