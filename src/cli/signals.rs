@@ -10,8 +10,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Origin;
+use std::fs::DirEntry;
 use std::os::unix::process::parent_id;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::sleep;
@@ -72,13 +72,13 @@ fn speaks_for_all(origin: &Origin, launcher: u32, signals: &mut SignalsInfo<With
 
 /// Number of living children of a process; `None` where the system does not tell.
 fn children(parent: u32) -> Option<usize> {
-    let mut n = 0;
-    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(stat) = std::fs::read_to_string(Path::new(&entry.path()).join("stat")) else { continue };
+    let is_child = |entry: &DirEntry| {
+        // Beside the numbers there are links to this process.
+        let number = entry.file_name().to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok().filter(|_| number).unwrap_or_default();
         // PID (NAME) STATE PARENT …; a name may hold anything.
-        let mut words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let alive = words.next().is_some_and(|state| !matches!(state, "Z" | "X"));
-        n += usize::from(alive && words.next().and_then(|p| p.parse().ok()) == Some(parent));
-    }
-    Some(n)
+        let words: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().take(2).collect();
+        matches!(words[..], [state, of] if !["Z", "X"].contains(&state) && of.parse() == Ok(parent))
+    };
+    Some(std::fs::read_dir("/proc").ok()?.flatten().filter(is_child).count())
 }

@@ -100,9 +100,14 @@ impl Work {
             Err(Error::input("K020", file, at, found, expected, mend))
         };
         if self.study != old.study {
-            let line = self.study.lines().zip(old.study.lines()).find(|(a, b)| a != b);
-            let (now, then) = line.unwrap_or(("other lines", "other lines"));
-            return refuse(place, "study", format!("a run with `{then}`"), format!("one with `{now}`"));
+            let lines = |w: &Work| w.study.lines().map(str::to_string).collect::<Vec<_>>();
+            let (now, then) = (lines(self), lines(old));
+            let at = (0..now.len().max(then.len())).find(|i| now.get(*i) != then.get(*i)).unwrap_or(0);
+            let with = |lines: &[String], one: &str| match lines.get(at) {
+                Some(line) => format!("{one} with `{line}`"),
+                None => format!("{one} of {} lines", lines.len()),
+            };
+            return refuse(place, "study", with(&then, "a run"), with(&now, "one"));
         }
         if self.samples != old.samples {
             let count = |w: &Work| format!("{} samples", w.samples.len());

@@ -1,10 +1,12 @@
 //! Passes over slabs that go on in the middle when a run was killed.
 
 use super::block_tree::Reduction;
-use super::slabs::Slabs;
+use super::slabs::{Slabs, Visit};
+use super::tall::Layout;
 use crate::error::Result;
 use faer::{Mat, MatRef};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Where a rank notes how far its pass over slabs has come. Not collective: ranks note and go on each for itself.
 pub trait Bookmark: Sync {
@@ -92,7 +94,7 @@ impl<'a> Marked<'a> {
 }
 
 impl Slabs for Marked<'_> {
-    fn layout(&self) -> &std::sync::Arc<super::tall::Layout> {
+    fn layout(&self) -> &Arc<Layout> {
         self.slabs.layout()
     }
 
@@ -100,11 +102,11 @@ impl Slabs for Marked<'_> {
         self.slabs.n_columns()
     }
 
-    fn pass(&self, visit: &mut super::slabs::Visit<'_>) -> Result<()> {
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
         self.slabs.pass(visit)
     }
 
-    fn pass_from(&self, start: usize, visit: &mut super::slabs::Visit<'_>) -> Result<()> {
+    fn pass_from(&self, start: usize, visit: &mut Visit<'_>) -> Result<()> {
         self.slabs.pass_from(start, visit)
     }
 

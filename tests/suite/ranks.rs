@@ -99,6 +99,8 @@ fn whole(mut model: PodRegression, comm: &dyn Communicator) -> PodRegression {
         let all = |m: MatRef<'_, f64>| gather_rows(comm, &rows, m, field.info.n_dofs());
         let variance = all(MatRef::from_column_major_slice(&field.residual_variance, rows.len(), 1));
         field.basis = all(field.basis.as_ref());
+        let column = |v: &Vec<f64>| all(MatRef::from_column_major_slice(v, v.len(), 1)).col_as_slice(0).to_vec();
+        field.mean = field.mean.as_ref().map(column);
         field.residual_variance = variance.col_as_slice(0).to_vec();
     }
     model
