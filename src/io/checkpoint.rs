@@ -4,12 +4,12 @@
 //! an entry covers the work too, so entries of other work, of other data or of half-written files are never used.
 
 use crate::error::{Error, Result};
-use crate::io::atomic::write_error;
+use crate::io::atomic::{write_bytes, write_error};
 use crate::offline::Store;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,7 +86,7 @@ impl Work {
             let now = Source::of(&file.path);
             let Some((found, expected)) = file.change(&now) else { continue };
             let code = if now.bytes < file.bytes { "K003" } else { "K020" };
-            let mend = "start again when nothing writes to the file";
+            let mend = "write the file again, and start again when nothing writes to it";
             return Err(Error::input(code, &file.path, "changed while it was read", found, expected, mend));
         }
         Ok(())
@@ -236,21 +236,7 @@ impl Checkpoint {
                 }
             }
         }
-        self.write(&self.folder.join(WORK), &[self.text.as_bytes()])
-    }
-
-    fn write(&self, file: &Path, parts: &[&[u8]]) -> Result<()> {
-        let mut name = file.as_os_str().to_os_string();
-        name.push(".tmp");
-        let put = || -> std::io::Result<()> {
-            let mut out = fs::File::create(&name)?;
-            parts.iter().try_for_each(|part| out.write_all(part))?;
-            fs::rename(&name, file)
-        };
-        put().map_err(|e| {
-            let _ = fs::remove_file(&name);
-            write_error(file, e)
-        })
+        write_bytes(self.folder.join(WORK), self.text.as_bytes())
     }
 
     fn put(&self, state: &mut State) -> Result<()> {
@@ -262,7 +248,7 @@ impl Checkpoint {
         }
         for (key, value) in state.pending.drain(..) {
             let sum = self.checksum(&key, &value).to_le_bytes();
-            self.write(&self.file_of(&key), &[MAGIC, &sum, &value])?;
+            write_bytes(self.file_of(&key), &[MAGIC, &sum, &value].concat())?;
         }
         BEGUN.store(true, Ordering::Relaxed);
         Ok(())

@@ -3,6 +3,8 @@
 use crate::ranks::{answers, fit_slabs};
 use crate::tool::{KOLMO, Run, Stacked, check_message, data_sets, kolmo, listing, write_text};
 use faer::{Mat, MatRef};
+use kolmo::algorithms::gaussian_process::GpOptions;
+use kolmo::algorithms::kernel::Kernel;
 use kolmo::algorithms::pod::{Algorithm, PodOptions};
 use kolmo::comm::{Communicator, SingleComm, run_on_threads};
 use kolmo::error::{Error, Result};
@@ -91,6 +93,7 @@ fn a_fit_goes_on_from_any_slab_to_the_same_bits() {
     for (algorithm, center) in [(Algorithm::Auto, false), (Algorithm::Tsqr, true)] {
         let options = |store: Option<Arc<dyn Store>>| Options {
             pod: PodOptions { algorithm, center, ..PodOptions::default() },
+            regression: GpOptions { kernel: Some(Kernel::Matern52), restarts: 1, ..GpOptions::default() },
             checkpoint: store,
             ..Options::default()
         };
