@@ -134,7 +134,7 @@ impl Stage {
         Stacked::new(20, 30).write(path, "train.h5");
         kolmo(path, &["fit", "study.toml", "-o", "model.h5"]).success();
         let old = std::fs::read(path.join("model.h5")).unwrap();
-        Stacked::new(60, 300).write(path, "train.h5");
+        Stacked::new(40, 400).write(path, "train.h5");
         let data = std::fs::read(path.join("train.h5")).unwrap();
         let job = Job::start(path, N_RANKS, &[]);
         let begun = job.begun;
