@@ -9,6 +9,7 @@ use kolmo::algorithms::pod::{Algorithm, PodOptions};
 use kolmo::comm::{Communicator, SingleComm, run_on_threads};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
+use kolmo::io::checkpoint::{Checkpoint, Work};
 use kolmo::io::field_slabs::FieldSlabs;
 use kolmo::io::stacked::StackedFile;
 use kolmo::linalg::slabs::{Slabs, Visit};
@@ -229,6 +230,38 @@ fn other_work_is_refused() {
     let run = kolmo(path, &FIT).success();
     assert!(run.stderr.contains("--resume would go on from .model.h5.checkpoint"), "{run:#?}");
     assert!(!path.join(".model.h5.checkpoint").exists() && !is_whole(path));
+}
+
+#[test]
+fn what_comes_from_changed_data_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = write_text(folder.path(), "train.csv", "1,2,3");
+    let time = std::fs::metadata(&data).unwrap().modified().unwrap();
+    let touch = |time| std::fs::File::options().write(true).open(&data).unwrap().set_modified(time).unwrap();
+    let open = || {
+        let work = Work::new("study", &[0, 1, 2], std::slice::from_ref(&data));
+        Checkpoint::new(&folder.path().join("model.h5"), work, true, Duration::ZERO)
+    };
+    let kept = open();
+    kept.save("before", b"1");
+    kept.work().unchanged().unwrap();
+    touch(time + Duration::from_secs(1));
+    assert_eq!(kept.work().unchanged().unwrap_err().code(), "K020");
+    assert_eq!(open().find().unwrap_err().code(), "K020");
+    kept.save("after", b"2");
+    touch(time);
+    kept.save("later", b"3");
+    write_text(folder.path(), "train.csv", "1,2");
+    assert_eq!(kept.work().unchanged().unwrap_err().code(), "K003");
+    write_text(folder.path(), "train.csv", "1,2,3");
+    touch(time);
+    let again = open();
+    assert!(again.find().unwrap() && again.load("before").is_none(), "nothing is loaded without being asked for");
+    let again = again.resumed();
+    assert_eq!(again.load("before").as_deref(), Some(&b"1"[..]));
+    assert!(again.load("after").is_none() && again.load("later").is_none());
+    again.remove();
+    assert!(!again.folder().exists() && !open().find().unwrap());
 }
 
 /// What is seen of a pass from `start` on, by columns; slabs follow each other.
