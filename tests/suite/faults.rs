@@ -6,9 +6,10 @@ use crate::tool::{KOLMO, Stacked, kolmo, listing, temporary, write_text};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// For a fit that nothing befalls, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 const N_RANKS: usize = 3;
+/// What a fit of two fields tells: that it begins, and POD, regression and calibration of each.
+const N_STEPS: usize = 7;
 
 #[derive(Debug, Clone, Copy)]
 enum Fault {
@@ -49,7 +52,9 @@ fn faults() -> Vec<Fault> {
 struct Job {
     launcher: Child,
     begun: Instant,
-    stderr: JoinHandle<String>,
+    /// Lines of standard error and when they came.
+    lines: Arc<Mutex<Vec<(Instant, String)>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Job {
@@ -60,13 +65,19 @@ impl Job {
         command.args(more).env("KOLMO_CHECKPOINT_SECONDS", "0").current_dir(folder);
         let mut launcher =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("mpirun starts");
-        let mut pipe = launcher.stderr.take().unwrap();
-        let stderr = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = pipe.read_to_end(&mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
+        let pipe = BufReader::new(launcher.stderr.take().unwrap());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let heard = lines.clone();
+        let reader = std::thread::spawn(move || {
+            let lines = pipe.split(b'\n').map_while(Result::ok);
+            lines.for_each(|l| heard.lock().unwrap().push((Instant::now(), String::from_utf8_lossy(&l).into_owned())));
         });
-        Job { launcher, begun: Instant::now(), stderr }
+        Job { launcher, begun: Instant::now(), lines, reader }
+    }
+
+    /// When each step of the fit was told.
+    fn steps(&self) -> Vec<Instant> {
+        self.lines.lock().unwrap().iter().filter(|(_, l)| l.starts_with("fit: ")).map(|(at, _)| *at).collect()
     }
 
     /// Process of each rank; empty before all have begun.
@@ -90,15 +101,19 @@ impl Job {
 
     /// Waits for the launcher; its exit code, what it printed, and the time since `from`.
     fn end(mut self, from: Instant, limit: Duration) -> (Option<i32>, String, Duration) {
+        let said = |lines: &Mutex<Vec<(Instant, String)>>| {
+            lines.lock().unwrap().iter().map(|(_, line)| format!("{line}\n")).collect::<String>()
+        };
         loop {
             if let Some(status) = self.launcher.try_wait().unwrap() {
                 let taken = from.elapsed();
-                return (status.code(), self.stderr.join().unwrap(), taken);
+                self.reader.join().unwrap();
+                return (status.code(), said(&self.lines), taken);
             }
             if from.elapsed() > limit {
                 let _ = self.launcher.kill();
                 let status = self.launcher.wait().unwrap();
-                panic!("the launcher hung for {limit:?}: {status:?}, {}", self.stderr.join().unwrap());
+                panic!("the launcher hung for {limit:?}: {status:?}, {}", said(&self.lines));
             }
             sleep(Duration::from_millis(10));
         }
@@ -122,7 +137,8 @@ struct Stage {
     data: Vec<u8>,
     old: Vec<u8>,
     reference: PathBuf,
-    duration: Duration,
+    /// Time of each step of the fit, the last one with the writing of the model.
+    steps: Vec<Duration>,
     base: BTreeSet<PathBuf>,
 }
 
@@ -134,19 +150,23 @@ impl Stage {
         Stacked::new(20, 30).write(path, "train.h5");
         kolmo(path, &["fit", "study.toml", "-o", "model.h5"]).success();
         let old = std::fs::read(path.join("model.h5")).unwrap();
-        Stacked::new(40, 400).write(path, "train.h5");
+        Stacked::new(40, 250).write(path, "train.h5");
         let data = std::fs::read(path.join("train.h5")).unwrap();
         let job = Job::start(path, N_RANKS, &[]);
-        let begun = job.begun;
+        let (begun, lines) = (job.begun, job.lines.clone());
         let (code, stderr, duration) = job.end(begun, PATIENCE);
         assert_eq!(code, Some(0), "{stderr}");
+        let told: Vec<Instant> = lines.lock().unwrap().iter().map(|(at, _)| *at).collect();
+        let end = begun + duration;
+        let steps: Vec<Duration> = told.iter().zip(told.iter().skip(1).chain([&end])).map(|(a, b)| *b - *a).collect();
+        assert_eq!(steps.len(), N_STEPS, "{stderr}");
         let reference = path.join("undisturbed.h5");
         std::fs::rename(path.join("model.h5"), &reference).unwrap();
         let base = ["model.h5", "study.toml", "train.h5", "undisturbed.h5"].map(|f| path.join(f)).into();
         println!("{:.0} MB of data, a model of {:.1} MB, a fit takes {duration:.2?}", data.len() as f64 / 1e6, {
             std::fs::metadata(&reference).unwrap().len() as f64 / 1e6
         });
-        Stage { folder, data, old, reference, duration, base }
+        Stage { folder, data, old, reference, steps, base }
     }
 
     fn model(&self) -> PathBuf {
@@ -159,17 +179,19 @@ impl Stage {
         listing(self.folder.path()).into_iter().filter(|p| !self.base.contains(p) && !p.starts_with(&hidden)).collect()
     }
 
-    /// Starts a fit and strikes; whether the fit was hit, how long the launcher lived on, whether all is as it should be.
-    fn strike(&self, fault: Fault, part: f64) -> (bool, Duration) {
+    /// Starts a fit and strikes after `part` of its step `step`: whether the fit was hit and how long the launcher lived
+    /// on; all is as it should be.
+    fn strike(&self, fault: Fault, step: usize, part: f64) -> (bool, Duration) {
         let (folder, data) = (self.folder.path(), self.folder.path().join("train.h5"));
         std::fs::write(self.model(), &self.old).unwrap();
-        let job = Job::start(folder, N_RANKS, &[]);
-        let mut ranks = job.ranks();
-        while ranks.is_empty() && job.begun.elapsed() < LIMIT {
-            sleep(Duration::from_millis(5));
-            ranks = job.ranks();
+        let mut job = Job::start(folder, N_RANKS, &[]);
+        let mut ranks = Vec::new();
+        while ranks.is_empty() || job.steps().len() <= step {
+            assert!(job.begun.elapsed() < PATIENCE && job.launcher.try_wait().unwrap().is_none(), "ended by itself");
+            sleep(Duration::from_millis(3));
+            ranks = if ranks.is_empty() { job.ranks() } else { ranks };
         }
-        sleep(self.duration.mul_f64(part).saturating_sub(job.begun.elapsed()));
+        sleep(self.steps[step].mul_f64(part).saturating_sub(job.steps()[step].elapsed()));
         match fault {
             Fault::Rank(signal, rank) => send(signal, ranks[rank]),
             Fault::Launcher(signal) => send(signal, job.launcher.id()),
@@ -188,7 +210,7 @@ impl Stage {
         let struck = Instant::now();
         let (code, stderr, taken) = job.end(struck, if matches!(fault, Fault::FullDisk(_)) { PATIENCE } else { LIMIT });
         let told = stderr.lines().filter(|l| l.starts_with("error[")).collect::<Vec<_>>();
-        let context = format!("{fault:?} at {part:.2}: code {code:?}\n{stderr}");
+        let context = format!("{fault:?} at {step}.{:02.0}: code {code:?}\n{stderr}", 100.0 * part);
         assert!(told.len() <= 1, "more than one message: {context}");
         let hit = code != Some(0);
         let is_old = std::fs::read(self.model()).unwrap() == self.old;
@@ -254,19 +276,21 @@ fn faults_of_three_ranks() {
     let mut random = StdRng::seed_from_u64(11);
     let (mut n_hit, mut n_resumed, mut longest, mut largest) = (0, 0, Duration::ZERO, 0.0f64);
     for (k, fault) in faults().into_iter().take(n).enumerate() {
-        // The disk is full before the model is written; the others come at any moment.
-        let part = random.random_range(if matches!(fault, Fault::FullDisk(_)) { 0.1..0.5 } else { 0.15..1.0 });
-        let (hit, taken) = stage.strike(fault, part);
+        // The disk is full before the model is written, the data are short while they are read; signals come at any step.
+        let last = if matches!(fault, Fault::FullDisk(_) | Fault::Shorter(_)) { 5 } else { N_STEPS };
+        let (step, part) = (random.random_range(0..last), random.random_range(0.0..0.9));
+        let (hit, taken) = stage.strike(fault, step, part);
         if matches!(fault, Fault::Shorter(_)) {
             stage.mend(time);
         }
         let (off, found) = stage.go_on([N_RANKS, N_RANKS, 1, 2][k % 4]);
         println!(
-            "{fault:?} at {part:.2}: {}, gone after {taken:.2?}, {}, difference {off:e}",
+            "{fault:?} at {step}.{:02.0}: {}, gone after {taken:.2?}, {}, difference {off:e}",
+            100.0 * part,
             if hit { "hit" } else { "too late" },
             if found { "goes on from the checkpoint" } else { "from the start" }
         );
-        assert!(off <= 1e-12, "{fault:?} at {part:.2}: {off:e}");
+        assert!(off <= 1e-12, "{fault:?}: {off:e}");
         (n_hit, n_resumed) = (n_hit + usize::from(hit), n_resumed + usize::from(found));
         (longest, largest) = (longest.max(taken), largest.max(off));
     }
