@@ -214,6 +214,14 @@ pub const CODES: &[Code] = &[
         example: "error[K019]: train.h5, field pressure: found a largest magnitude of 5.9e160; expected one between 1e-130 and 1e130; mend: write the values in other units, or leave them out",
     },
     Code {
+        code: "K020",
+        cause: "the study or its data are not those that a run began with",
+        mend: "leave out --resume to fit from the start, or start again when nothing writes to the data",
+        audience: Audience::Program,
+        verbs: &["fit"],
+        example: "error[K020]: .model.h5.checkpoint, study: found a run with `tolerance = 1e-3`; expected one with `tolerance = 1e-4`; mend: leave out --resume to fit from the start",
+    },
+    Code {
         code: "K100",
         cause: "arguments of a library call do not fit together",
         mend: "compare the shapes that the message states",

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the tests of the communicator on 1, 2 and 3 ranks, then compares `mpirun -n N kolmo …` with the serial run.
+# Runs the tests of the communicator on 1, 2 and 3 ranks, then compares `mpirun -n N kolmo …` with the serial run,
+# strikes at fits of three ranks (KOLMO_FAULTS=30 for all faults), and refuses ranks in a build without MPI.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,3 +22,6 @@ for ranks in 1 2 3; do
 done
 
 KOLMO_MPIRUN=1 cargo test --locked --features mpi --test suite mpi_ranks -- --nocapture
+KOLMO_MPIRUN=1 cargo test --locked --features mpi --test suite faults_of_ -- --nocapture
+# Only kolmo itself is built again, and quickly.
+CARGO_PROFILE_TEST_OPT_LEVEL=0 cargo test --locked --test without_mpi

@@ -18,6 +18,8 @@ const GRAM_FLOOR: f64 = 1e-6;
 
 /// Modes more than asked that are held while columns arrive: those that are asked for are the better.
 const SPARE: usize = 32;
+/// The ways whose left vectors are combinations of the snapshots.
+const WAYS: [Algorithm; 2] = [Algorithm::Gram, Algorithm::Tsqr];
 
 /// Singular values of weighted snapshots in an inner product, and how their modes come from them: X W^(1/2) = V S Zᵀ.
 #[derive(Debug, Clone)]
@@ -61,6 +63,36 @@ impl Spectrum {
             Left::Combination(t) => dense::mul(snapshots, t.subcols(range.start, range.len())),
             Left::Vectors(_) => Mat::zeros(snapshots.nrows(), 0),
         }
+    }
+
+    /// As numbers, for a file; `None` where the left vectors are held: those are as tall as the snapshots.
+    pub fn to_numbers(&self) -> Option<Vec<f64>> {
+        let (Left::Combination(left), right) = (&self.left, &self.right) else { return None };
+        let way = WAYS.iter().position(|way| *way == self.algorithm)?;
+        let mut numbers = vec![way as f64, self.total, self.rank as f64];
+        numbers.extend([self.sigma.len(), right.nrows(), right.ncols(), left.ncols()].map(|n| n as f64));
+        numbers.extend(&self.sigma);
+        [right, left].iter().for_each(|m| m.col_iter().for_each(|column| numbers.extend(column.iter())));
+        Some(numbers)
+    }
+
+    /// What was turned into numbers; `None` where they do not fit together.
+    pub fn from_numbers(numbers: &[f64]) -> Option<Spectrum> {
+        let (head, rest) = numbers.split_at_checked(7)?;
+        let [k, n, n_right, n_left] = [head[3], head[4], head[5], head[6]].map(|x| x as usize);
+        let (sigma, rest) = rest.split_at_checked(k)?;
+        let (right, left) = rest.split_at_checked(n.checked_mul(n_right)?)?;
+        if left.len() != n.checked_mul(n_left)? {
+            return None;
+        }
+        Some(Spectrum {
+            algorithm: *WAYS.get(head[0] as usize)?,
+            total: head[1],
+            rank: head[2] as usize,
+            sigma: sigma.to_vec(),
+            right: Mat::from_fn(n, n_right, |i, j| right[j * n + i]),
+            left: Left::Combination(Mat::from_fn(n, n_left, |i, j| left[j * n + i])),
+        })
     }
 
     /// S Zᵀ of the leading modes [n_modes, n_snapshots].

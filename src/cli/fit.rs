@@ -11,18 +11,20 @@ use kolmo::comm::{Communicator, agree};
 use kolmo::data::FieldInfo;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
+use kolmo::io::checkpoint::{Checkpoint, Work};
 use kolmo::io::field_slabs::FieldSlabs;
 use kolmo::io::open_mesh::MeshFormat;
 use kolmo::io::pod_model::{Provenance, write};
 use kolmo::io::sample_files::{contents, is_pattern};
 use kolmo::mesh::Mesh;
+use kolmo::offline::Store;
 use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
 use kolmo::online::PodRegression;
 use kolmo::online::pod_regression::Groups;
 use serde_json::json;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub struct Fit {
@@ -31,7 +33,8 @@ pub struct Fit {
     /// The model file, relative to the current folder
     #[arg(short, long)]
     output: Option<PathBuf>,
-    #[arg(long, hide = true)]
+    /// Go on where a run that was stopped has come to, if its study and data are the same
+    #[arg(long)]
     resume: bool,
     /// New samples for a model, which is named in place of the study and written again (or to -o)
     #[arg(long, value_name = "NEW")]
@@ -91,6 +94,7 @@ pub fn options_of(study: &Study) -> Options {
         },
         confidence: g.confidence,
         progress: Default::default(),
+        checkpoint: None,
     }
 }
 
@@ -145,6 +149,17 @@ pub fn enough(study: &Study, rows: &[usize]) -> Result<()> {
 
 /// Fits the samples `rows` of a study.
 pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) -> Result<(PodRegression, Provenance)> {
+    fit_kept(study, samples, rows, global, None)
+}
+
+/// [`fit`] that keeps what is done in a checkpoint.
+fn fit_kept(
+    study: &Study,
+    samples: &Samples,
+    rows: &[usize],
+    global: &Global,
+    checkpoint: Option<Arc<dyn Store>>,
+) -> Result<(PodRegression, Provenance)> {
     let start = Instant::now();
     let comm = global.comm();
     let prepare = || {
@@ -159,7 +174,7 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
     }
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
-    let options = Options { progress: global.steps("fit"), ..options_of(study) };
+    let options = Options { progress: global.steps("fit"), checkpoint, ..options_of(study) };
     let model = pod_regression(&inputs, fields, &scalars, &options).map_err(|e| of_file(e, study, samples))?;
     let about = Provenance {
         study: study.text.clone(),
@@ -174,17 +189,42 @@ pub fn fit(study: &Study, samples: &Samples, rows: &[usize], global: &Global) ->
 }
 
 impl Fit {
+    /// Where this run keeps what it has done; with --resume, what a stopped run has kept. Collective.
+    fn checkpoint(&self, output: &Path, work: Work, global: &Global) -> Result<Checkpoint> {
+        let comm = global.comm();
+        let first = comm.rank() == 0;
+        let seconds = std::env::var("KOLMO_CHECKPOINT_SECONDS").ok().and_then(|s| s.parse().ok());
+        let interval = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(Duration::from_secs(30));
+        let kept = Checkpoint::new(output, work, first, interval);
+        let place = kept.folder().display();
+        if !self.resume {
+            if first && kept.folder().exists() {
+                global.progress(&format!("fit: starts anew; --resume would go on from {place}"));
+            }
+            return Ok(kept);
+        }
+        let found = agree(comm.as_ref(), if first { kept.find() } else { Ok(false) })?;
+        let mut found = [f64::from(u8::from(found))];
+        comm.broadcast(&mut found, 0);
+        if found == [0.0] {
+            global.progress(&format!("fit: no checkpoint {place}; starts from the beginning"));
+            return Ok(kept);
+        }
+        global.progress(&format!("fit: goes on from {place}"));
+        Ok(kept.resumed())
+    }
+
     /// Reads, fits, writes.
     pub fn run(&self, global: &Global) -> Result<()> {
         if let Some(new) = self.append.as_ref().filter(|_| !self.resume) {
             return super::append::append(new, &self.study, self.output.as_deref(), global);
         }
-        if self.resume {
+        if self.append.is_some() {
             return Err(Error::input(
                 "K014",
                 "kolmo",
                 "fit",
-                "--resume",
+                "--resume with --append",
                 "fit without it",
                 "fit anew, or update kolmo",
             ));
@@ -216,13 +256,18 @@ impl Fit {
         };
         // Files may differ between the machines of a run: an error of one rank is the error of all.
         let (study, output, beside, samples, rows) = agree(comm.as_ref(), prepare())?;
-        let (model, about) = fit(&study, &samples, &rows, global)?;
+        let kept = Arc::new(self.checkpoint(&output, Work::new(&study.text, &rows, &samples.files), global)?);
+        let fitted = fit_kept(&study, &samples, &rows, global, Some(kept.clone()));
+        // Data that changed in the meantime are the reason of any other error, and no model comes from them.
+        agree(comm.as_ref(), kept.work().unchanged())?;
+        let (model, about) = fitted?;
         write(&output, &model, &about, comm.as_ref())?;
         let beside = match beside.filter(|_| first) {
             Some(file) => kolmo::io::atomic::write_bytes(&file, format!("{WRITTEN}\n{}", study.text).as_bytes()),
             None => Ok(()),
         };
         agree(comm.as_ref(), beside)?;
+        kept.remove();
         let mut lines = Vec::new();
         let mut fields = serde_json::Map::new();
         for f in &model.fields {

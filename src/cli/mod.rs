@@ -19,6 +19,7 @@ pub mod preflight;
 pub mod rank_rows;
 pub mod report;
 pub mod scores;
+pub mod signals;
 pub mod source;
 pub mod validate;
 
@@ -31,7 +32,7 @@ use kolmo::offline::Progress;
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Reduced-order models from snapshots, with an honest error on every answer.
 #[derive(Parser)]
@@ -182,9 +183,18 @@ fn perform(cli: &Cli) -> Result<()> {
     }
 }
 
-/// Tells that a signal ends the run.
-pub fn stopped(signal: i32) {
-    report(Err(Error::Interrupted { signal }));
+/// Exit code of the error that this run has told; held while one is told.
+static TOLD: Mutex<Option<i32>> = Mutex::new(None);
+
+/// Tells that a signal ends the run, if this rank `speaks` and no error was told before. Returns the exit code.
+pub fn stopped(signal: i32, speaks: bool) -> i32 {
+    let told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let e = Error::Interrupted { signal };
+    if speaks && told.is_none() {
+        let more = if kolmo::io::checkpoint::begun() { "; with --resume it goes on from there" } else { "" };
+        let _ = writeln!(std::io::stderr(), "error[{}]: {e}{more}", e.code());
+    }
+    told.unwrap_or(e.exit_code())
 }
 
 fn report(result: Result<()>) -> i32 {
@@ -192,8 +202,14 @@ fn report(result: Result<()>) -> i32 {
     match result.and_then(|()| lost.map_or(Ok(()), Err)) {
         Ok(()) => 0,
         Err(e) => {
+            let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+            *told = Some(e.exit_code());
             if launched_rank() == 0 {
                 let _ = writeln!(std::io::stderr(), "error[{}]: {e}", e.code());
+            } else {
+                // A launcher ends all ranks when the first one is gone: the one that speaks comes first.
+                drop(told);
+                std::thread::sleep(signals::PATIENCE);
             }
             e.exit_code()
         }

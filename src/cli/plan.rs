@@ -223,6 +223,7 @@ fn name(way: Algorithm) -> &'static str {
         Algorithm::Gram => "gram",
         Algorithm::Tsqr => "tsqr",
         Algorithm::Randomized => "randomized",
+        Algorithm::Incremental => "incremental",
     }
 }
 

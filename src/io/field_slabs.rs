@@ -167,16 +167,17 @@ impl FieldSlabs {
         Ok(scratch)
     }
 
-    /// Runs `visit` on this thread, while another one fills the next slab by `fill`.
+    /// Runs `visit` on this thread, while another one fills the next slab by `fill`; from the row `start` on.
     fn read_ahead(
         &self,
+        start: usize,
         mut fill: impl FnMut(Range<usize>, MatMut<'_, f64>) -> Result<()> + Send,
         visit: &mut Visit<'_>,
     ) -> Result<()> {
         let (n_rows, rows, n) = (self.layout.local_range().len(), self.plan.rows, self.samples.len());
         let skipped = self.skipped();
         let slab = move |k: usize| (k * rows).saturating_sub(skipped)..((k + 1) * rows - skipped).min(n_rows);
-        let n_slabs = (skipped + n_rows).div_ceil(rows);
+        let (first, n_slabs) = ((skipped + start) / rows, (skipped + n_rows).div_ceil(rows));
         let spare = || {
             let kept = self.spare.lock().unwrap_or_else(|e| e.into_inner()).pop();
             kept.unwrap_or_else(|| Mat::zeros(rows, n))
@@ -184,11 +185,11 @@ impl FieldSlabs {
         thread::scope(|scope| {
             let (give, empty) = channel::<Mat<f64>>();
             let (send, filled) = channel();
-            for _ in 0..n_slabs.min(2) {
+            for _ in first..n_slabs.min(first + 2) {
                 let _ = give.send(spare());
             }
             scope.spawn(move || {
-                for (k, mut buffer) in (0..n_slabs).zip(empty) {
+                for (k, mut buffer) in (first..n_slabs).zip(empty) {
                     let done = fill(slab(k), buffer.as_mut().subrows_mut(0, slab(k).len()));
                     // Who is not asked any more stops.
                     let failed = done.is_err();
@@ -197,9 +198,11 @@ impl FieldSlabs {
                     }
                 }
             });
-            for (k, buffer) in filled.into_iter().enumerate() {
+            for (k, buffer) in (first..).zip(filled) {
                 let buffer = buffer?;
-                visit(slab(k), buffer.as_ref().subrows(0, slab(k).len()))?;
+                // A pass that goes on may have been noted in slabs of another size.
+                let from = slab(k).start.max(start);
+                visit(from..slab(k).end, buffer.as_ref().subrows(from - slab(k).start, slab(k).end - from))?;
                 if k + 2 < n_slabs {
                     let _ = give.send(buffer);
                 } else {
@@ -257,20 +260,24 @@ impl Slabs for FieldSlabs {
     }
 
     fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
+        self.pass_from(0, visit)
+    }
+
+    fn pass_from(&self, start: usize, visit: &mut Visit<'_>) -> Result<()> {
         let own = self.layout.local_range();
-        if own.is_empty() || self.samples.is_empty() {
+        if start >= own.len() || self.samples.is_empty() {
             return Ok(());
         }
         match self.plan.way {
-            Way::Kept => visit(0..own.len(), self.all()?.as_ref().as_ref()),
+            Way::Kept => visit(start..own.len(), self.all()?.as_ref().subrows(start, own.len() - start)),
             Way::Swept => {
                 let mut sweep = self.sweep();
-                self.read_ahead(move |r, block| sweep.next(own.start + r.start..own.start + r.end, block), visit)
+                self.read_ahead(start, move |r, block| sweep.next(own.start + r.start..own.start + r.end, block), visit)
             }
             Way::Scratch => {
                 let scratch = self.unpacked()?;
                 let skipped = self.skipped();
-                self.read_ahead(move |rows, block| scratch.read(skipped + rows.start, block), visit)
+                self.read_ahead(start, move |rows, block| scratch.read(skipped + rows.start, block), visit)
             }
         }
     }

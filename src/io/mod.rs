@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod atomic_folder;
 pub mod cgns;
+pub mod checkpoint;
 pub(crate) mod chunk_filters;
 pub(crate) mod csr;
 pub mod csv;

@@ -74,6 +74,16 @@ impl<'a, C: Fn(Mat<f64>, &Mat<f64>) -> Mat<f64> + Sync> Reduction<'a, C> {
         }
     }
 
+    /// What was added so far, as numbers: at most log2(number of blocks) partial results.
+    pub(crate) fn pack_open(&self) -> Vec<f64> {
+        pack(&self.open)
+    }
+
+    /// Goes on from what was packed.
+    pub(crate) fn unpack_open(&mut self, packed: &[f64]) {
+        self.open = Node::unpack(packed);
+    }
+
     /// The result over all ranks, on every rank; `None` without rows. Collective: log2(number of ranks) messages, each
     /// of at most 2 log2(number of blocks) partial results.
     pub(crate) fn finish(self) -> Option<Mat<f64>> {

@@ -1,6 +1,7 @@
 //! Inner products of matrices that come slab by slab.
 
 use super::block_tree::{Reduction, add};
+use super::bookmark::{Noted, noted_pass};
 use super::dense;
 use super::householder::qr_r;
 use super::inner_product::{InnerProduct, square_roots};
@@ -22,7 +23,7 @@ pub fn tsqr(x: &dyn Slabs, m: &InnerProduct) -> Result<Mat<f64>> {
         _ => None,
     };
     let mut reduction = Reduction::new(x.layout(), |a: Mat<f64>, b: &Mat<f64>| stack_r(&a, b));
-    let passed = x.pass(&mut |slab_rows, slab| {
+    let passed = noted_pass(x, "tsqr", &mut reduction, &mut |reduction, slab_rows, slab| {
         reduction.slab(slab_rows.clone(), |rows| {
             let mut block = slab.subrows(rows.start, rows.len()).to_owned();
             if let Some(roots) = &roots {
@@ -43,9 +44,10 @@ pub fn tsqr(x: &dyn Slabs, m: &InnerProduct) -> Result<Mat<f64>> {
 /// follows its shape.
 pub fn gram(x: &dyn Slabs, m: &InnerProduct, t: Option<MatRef<'_, f64>>) -> Result<Mat<f64>> {
     let n = t.map_or(x.n_columns(), |t| t.ncols());
+    let pass = if t.is_some() { "gram of combinations" } else { "gram" };
     match m {
         InnerProduct::Sparse(m) => {
-            let a = lower_products(x, m, t, (n, n), |q, y| dense::mul(q.transpose(), y))?;
+            let a = lower_products(x, pass, m, t, (n, n), |q, y| dense::mul(q.transpose(), y))?;
             Ok(Mat::from_fn(n, n, |i, j| a[(i, j)] + a[(j, i)]))
         }
         _ => {
@@ -53,7 +55,7 @@ pub fn gram(x: &dyn Slabs, m: &InnerProduct, t: Option<MatRef<'_, f64>>) -> Resu
                 InnerProduct::Diagonal(w) => Some(square_roots(w)),
                 _ => None,
             };
-            let g = block_products(x, t, (n, n), |rows, q| {
+            let g = block_products(x, pass, t, (n, n), |rows, q| {
                 let mut g = Mat::zeros(n, n);
                 match &roots {
                     None => dense::syrk_lower(g.as_mut(), q),
@@ -78,16 +80,16 @@ pub fn norms(x: &dyn Slabs, m: &InnerProduct) -> Result<Vec<f64>> {
         Mat::from_fn(n, 1, |j, _| of(j))
     };
     let (squares, factor) = match m {
-        InnerProduct::Euclidean => (block_products(x, None, (n, 1), |_, q| dot(q, q))?, 1.0),
+        InnerProduct::Euclidean => (block_products(x, "norms", None, (n, 1), |_, q| dot(q, q))?, 1.0),
         InnerProduct::Diagonal(w) => {
             let of = |rows: Range<usize>, q: MatRef<'_, f64>| {
                 let mut y = q.to_owned();
                 dense::scale_rows(y.as_mut(), &w[rows]);
                 dot(q, y.as_ref())
             };
-            (block_products(x, None, (n, 1), of)?, 1.0)
+            (block_products(x, "norms", None, (n, 1), of)?, 1.0)
         }
-        InnerProduct::Sparse(m) => (lower_products(x, m, None, (n, 1), dot)?, 2.0),
+        InnerProduct::Sparse(m) => (lower_products(x, "norms", m, None, (n, 1), dot)?, 2.0),
     };
     Ok((0..n).map(|j| (factor * squares[(j, 0)]).max(0.0).sqrt()).collect())
 }
@@ -95,7 +97,7 @@ pub fn norms(x: &dyn Slabs, m: &InnerProduct) -> Result<Vec<f64>> {
 /// VᵀMX for V in memory, with its ghosts. One pass. Collective.
 pub fn cross(v: &TallMatrix, x: &dyn Slabs, m: &InnerProduct) -> Result<Mat<f64>> {
     let own = v.layout().owned();
-    block_products(x, None, (v.n_columns(), x.n_columns()), |rows, q| {
+    block_products(x, "cross", None, (v.n_columns(), x.n_columns()), |rows, q| {
         let mv = m.apply_rows(v.local(), own.start + rows.start..own.start + rows.end);
         dense::mul(mv.transpose(), q)
     })
@@ -104,12 +106,13 @@ pub fn cross(v: &TallMatrix, x: &dyn Slabs, m: &InnerProduct) -> Result<Mat<f64>
 /// Sum over blocks of `leaf` (owned rows, rows of X T).
 fn block_products(
     x: &dyn Slabs,
+    pass: &str,
     t: Option<MatRef<'_, f64>>,
     shape: (usize, usize),
     leaf: impl Fn(Range<usize>, MatRef<'_, f64>) -> Mat<f64> + Sync,
 ) -> Result<Mat<f64>> {
     let mut reduction = Reduction::new(x.layout(), add);
-    let passed = x.pass(&mut |slab_rows, slab| {
+    let passed = noted_pass(x, pass, &mut reduction, &mut |reduction, slab_rows, slab| {
         reduction.slab(slab_rows.clone(), |rows| {
             let block = slab.subrows(rows.start, rows.len());
             let owned = slab_rows.start + rows.start..slab_rows.start + rows.end;
@@ -127,13 +130,13 @@ fn block_products(
 /// Sum over blocks of `leaf` (rows of Q, rows of (L + D/2) Q) with Q = X T and M = L + D + Lᵀ.
 fn lower_products(
     x: &dyn Slabs,
+    pass: &str,
     m: &CsMat<f64>,
     t: Option<MatRef<'_, f64>>,
     shape: (usize, usize),
     leaf: impl Fn(MatRef<'_, f64>, MatRef<'_, f64>) -> Mat<f64> + Sync,
 ) -> Result<Mat<f64>> {
     let layout = x.layout();
-    let mut reduction = Reduction::new(layout, add);
     let start = || -> Result<Held> {
         let n_below = layout.owned().start;
         let ghosts = if n_below > 0 { x.ghosts()?.subrows(0, n_below).to_owned() } else { Mat::new() };
@@ -143,26 +146,28 @@ fn lower_products(
         };
         Ok(Held { places: (0..n_below).map(|g| (g, g)).collect(), rows, n_ghosts: n_below })
     };
-    let passed = start().and_then(|mut held| {
+    let passed = start().and_then(|held| {
+        let mut state = (Reduction::new(layout, add), held);
         // A symmetric matrix in CSC is read as its transpose.
         let rows_of = if m.is_csr() { m.view() } else { m.transpose_view() };
-        x.pass(&mut |slab_rows, slab| {
+        noted_pass(x, pass, &mut state, &mut |(reduction, held), slab_rows, slab| {
             let product = t.map(|t| {
                 let mut q = Mat::zeros(slab.nrows(), t.ncols());
                 mul_blocks(q.as_mut(), slab, t, layout.block_rows());
                 q
             });
             let q = product.as_ref().map_or(slab, |q| q.as_ref());
-            let lower = LowerRows::new(&rows_of, &held, slab_rows.clone());
+            let lower = LowerRows::new(&rows_of, held, slab_rows.clone());
             reduction.slab(slab_rows.clone(), |rows| {
                 let y = lower.times(rows.clone(), q, held.rows.as_ref());
                 leaf(q.subrows(rows.start, rows.len()), y.as_ref())
             });
             held.go_on(&rows_of, slab_rows, q);
             Ok(())
-        })
+        })?;
+        Ok(state.0)
     });
-    agree(layout.comm().as_ref(), passed)?;
+    let reduction = agree(layout.comm().as_ref(), passed)?;
     Ok(reduction.finish().unwrap_or_else(|| Mat::zeros(shape.0, shape.1)))
 }
 
@@ -194,6 +199,25 @@ impl Held {
         });
         self.places = old.iter().map(|(j, _)| *j).chain(new).enumerate().map(|(place, j)| (j, place)).collect();
         self.rows = rows;
+    }
+}
+
+impl Noted for Held {
+    fn pack(&self) -> Vec<f64> {
+        let mut places: Vec<(usize, usize)> = self.places.iter().map(|(j, p)| (*p, *j)).collect();
+        places.sort_unstable();
+        let mut packed = vec![places.len() as f64];
+        packed.extend(places.iter().map(|(_, j)| *j as f64));
+        self.rows.col_iter().for_each(|column| packed.extend(column.iter()));
+        packed
+    }
+
+    fn unpack(&mut self, note: &[f64]) {
+        let [n, rest @ ..] = note else { return };
+        let n = *n as usize;
+        let (rows, values) = rest.split_at(n.min(rest.len()));
+        self.places = rows.iter().enumerate().map(|(place, j)| (*j as usize, place)).collect();
+        self.rows = Mat::from_fn(n, values.len() / n.max(1), |i, j| values[j * n + i]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tall matrices that come slab by slab: from memory, or from files larger than memory.
 
+use super::bookmark::Bookmark;
 use super::tall::{Layout, TallMatrix};
 use crate::error::{Error, Result};
 use faer::{Mat, MatRef};
@@ -30,6 +31,18 @@ pub trait Slabs: Sync {
     /// Errors: those of reading, and of `visit`. Not collective: the caller agrees on errors afterwards.
     fn pass(&self, visit: &mut Visit<'_>) -> Result<()>;
 
+    /// [`pass`](Self::pass) from the owned row `start` on, where a block begins. Unless told otherwise, the rows before
+    /// are read and passed over.
+    fn pass_from(&self, start: usize, visit: &mut Visit<'_>) -> Result<()> {
+        self.pass(&mut |rows, slab| {
+            let skipped = start.clamp(rows.start, rows.end) - rows.start;
+            if skipped == rows.len() {
+                return Ok(());
+            }
+            visit(rows.start + skipped..rows.end, slab.subrows(skipped, rows.len() - skipped))
+        })
+    }
+
     /// The ghost rows of the layout: those below, then those above [n_ghosts, n_columns].
     fn ghosts(&self) -> Result<Mat<f64>>;
 
@@ -37,6 +50,19 @@ pub trait Slabs: Sync {
     fn columns(&self, columns: Range<usize>) -> Result<TallMatrix> {
         columns_of_pass(self, columns)
     }
+
+    /// Where passes note how far they have come; `None`: nowhere.
+    fn bookmark(&self) -> Option<&dyn Bookmark> {
+        None
+    }
+
+    /// What was learnt from the rows so far, for a pass that goes on in another run.
+    fn learnt(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Takes back what was learnt.
+    fn recall(&self, _learnt: &[f64]) {}
 }
 
 /// [`Slabs::columns`] by a pass over all columns.
@@ -146,13 +172,17 @@ impl<'a> Prepared<'a> {
 
     /// [`Slabs::pass`] with the means of the rows beside them (empty where nothing is centred).
     pub(crate) fn pieces(&self, visit: &mut VisitWithMeans<'_>) -> Result<()> {
+        self.pieces_from(0, visit)
+    }
+
+    fn pieces_from(&self, start: usize, visit: &mut VisitWithMeans<'_>) -> Result<()> {
         if self.center.is_none() && self.scale.is_none() {
-            return self.slabs.pass(&mut |rows, slab| visit(rows, slab, &[]));
+            return self.slabs.pass_from(start, &mut |rows, slab| visit(rows, slab, &[]));
         }
         let layout = self.layout();
         let (size, first) = (layout.block_rows(), layout.local_range().start);
         let per_piece = (PIECE_BYTES / (8 * self.n_columns().max(1))).max(1).next_multiple_of(size);
-        self.slabs.pass(&mut |rows, slab| {
+        self.slabs.pass_from(start, &mut |rows, slab| {
             let mut start = rows.start;
             while start < rows.end {
                 // The first owned row may lie inside a block.
@@ -191,7 +221,11 @@ impl Slabs for Prepared<'_> {
     }
 
     fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
-        self.pieces(&mut |rows, piece, _| visit(rows, piece))
+        self.pass_from(0, visit)
+    }
+
+    fn pass_from(&self, start: usize, visit: &mut Visit<'_>) -> Result<()> {
+        self.pieces_from(start, &mut |rows, piece, _| visit(rows, piece))
     }
 
     fn ghosts(&self) -> Result<Mat<f64>> {
@@ -208,6 +242,18 @@ impl Slabs for Prepared<'_> {
             column.iter_mut().zip(means).for_each(|(x, m)| *x = factor * (*x - m));
         }
         TallMatrix::new(self.layout().clone(), local)
+    }
+
+    fn bookmark(&self) -> Option<&dyn Bookmark> {
+        self.slabs.bookmark()
+    }
+
+    fn learnt(&self) -> Vec<f64> {
+        self.slabs.learnt()
+    }
+
+    fn recall(&self, learnt: &[f64]) {
+        self.slabs.recall(learnt);
     }
 }
 
@@ -260,7 +306,11 @@ impl Slabs for Watched<'_> {
     }
 
     fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
-        self.slabs.pass(&mut |rows, slab| {
+        self.pass_from(0, visit)
+    }
+
+    fn pass_from(&self, start: usize, visit: &mut Visit<'_>) -> Result<()> {
+        self.slabs.pass_from(start, &mut |rows, slab| {
             self.note(0, slab);
             visit(rows, slab)
         })
@@ -280,6 +330,24 @@ impl Slabs for Watched<'_> {
             self.wrong.fetch_min(j, Ordering::Relaxed);
         }
         Ok(ghosts)
+    }
+
+    fn bookmark(&self) -> Option<&dyn Bookmark> {
+        self.slabs.bookmark()
+    }
+
+    fn learnt(&self) -> Vec<f64> {
+        let wrong = self.wrong.load(Ordering::Relaxed);
+        let own = vec![f64::from_bits(self.largest.load(Ordering::Relaxed)), wrong as f64];
+        [own, self.slabs.learnt()].concat()
+    }
+
+    fn recall(&self, learnt: &[f64]) {
+        if let [largest, wrong, rest @ ..] = learnt {
+            self.largest.fetch_max(largest.to_bits(), Ordering::Relaxed);
+            self.wrong.fetch_min(*wrong as usize, Ordering::Relaxed);
+            self.slabs.recall(rest);
+        }
     }
 }
 

@@ -3,10 +3,26 @@
 pub mod append_samples;
 pub mod calibration;
 pub mod cost;
+mod kept;
 pub mod machine;
 pub mod pod_regression;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Keeps what a training has done so far, for a run that goes on where this one is stopped.
+///
+/// A value is kept whole or not at all; one that cannot be kept is no error: it is computed again.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// What a run that was stopped has kept under `key`; `None` where there is nothing, or nothing to go on from.
+    fn load(&self, key: &str) -> Option<Vec<u8>>;
+    /// Keeps `value` under `key`, in place of what was there.
+    fn save(&self, key: &str, value: &[u8]);
+    /// Time between two notes of one pass over the snapshots.
+    fn interval(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+}
 
 /// Hears (what begins, steps done, steps in all).
 type Listener = dyn Fn(&str, usize, usize) + Send + Sync;

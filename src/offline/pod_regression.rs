@@ -1,7 +1,8 @@
 //! POD of each field, Gaussian processes for the coefficients, calibration by cross-validation.
 
-use super::Progress;
 use super::calibration::{FOLDS, Rows, calibrate, factor};
+use super::kept::Kept;
+use super::{Progress, Store};
 use crate::algorithms::conformal::normal_quantile;
 use crate::algorithms::gaussian_process::GpOptions;
 use crate::algorithms::gaussian_process_groups::{cross_validation_on, grouped_gaussian_processes_on};
@@ -11,6 +12,7 @@ use crate::algorithms::pod_spectrum::{few_of_many, spectrum};
 use crate::comm::{Communicator, SingleComm, agree};
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
+use crate::linalg::bookmark::Marked;
 use crate::linalg::inner_product::InnerProduct;
 use crate::linalg::slabs::{Slabs, Watched};
 use crate::linalg::tall::{TallMatrix, gather_rows};
@@ -40,6 +42,8 @@ pub struct Options {
     /// Share of entries that the intervals are to cover.
     pub confidence: f64,
     pub progress: Progress,
+    /// Where what is done is kept for a run that goes on when this one is stopped.
+    pub checkpoint: Option<Arc<dyn Store>>,
 }
 
 impl Default for Options {
@@ -49,6 +53,7 @@ impl Default for Options {
             regression: GpOptions::default(),
             confidence: 0.95,
             progress: Progress::default(),
+            checkpoint: None,
         }
     }
 }
@@ -146,7 +151,8 @@ pub(super) fn scalar_model(
     let n = training.len();
     let y = Mat::from_fn(n, 1, |i, _| training[i]);
     let (y, with) = (y.as_ref(), &options.regression);
-    let groups = grouped_gaussian_processes_on(comm, x, y, None, with)?;
+    let kept = Kept::new(options.checkpoint.as_deref(), comm, format!("scalar {name}"));
+    let groups = kept.processes(|| grouped_gaussian_processes_on(comm, x, y, None, with))?;
     let held_out = cross_validation_on(comm, x, y, None, &groups, with, FOLDS.min(n))?;
     let scores: Vec<f64> = (0..n)
         .filter(|&i| held_out.std[(i, 0)] > 0.0)
@@ -187,12 +193,16 @@ fn reduce(
     let (n, n_dofs, comm) = (snapshots.n_columns(), info.n_dofs(), layout.comm().clone());
     let own = layout.owned();
     let wide = wide(&options.pod, n);
-    let watched = Watched::new(snapshots.as_ref());
-    let spectrum = spectrum(&watched, &inner_product, &wide).map_err(|e| e.of_field(&info.name));
-    // Without magnitudes that can be squared nothing converges: that is told first.
-    let largest = comm.all_argmax(agree(comm.as_ref(), watched.largest())?, 0).0;
-    check_magnitude(&format!("field {}", info.name), largest)?;
-    let spectrum = spectrum?;
+    let kept = Kept::new(options.checkpoint.as_deref(), comm.as_ref(), format!("field {}", info.name));
+    let marked = kept.bookmark().map(|mark| Marked::new(snapshots.as_ref(), mark));
+    let spectrum = kept.spectrum(|| {
+        let watched = Watched::new(marked.as_ref().map_or(snapshots.as_ref(), |marked| marked));
+        let spectrum = spectrum(&watched, &inner_product, &wide).map_err(|e| e.of_field(&info.name));
+        // Without magnitudes that can be squared nothing converges: that is told first.
+        let largest = comm.all_argmax(agree(comm.as_ref(), watched.largest())?, 0).0;
+        check_magnitude(&format!("field {}", info.name), largest)?;
+        spectrum
+    })?;
     let r = spectrum.count(options.pod.truncation).min(spectrum.count(wide.truncation));
     let held: Vec<usize> = rows.clone().unwrap_or_else(|| layout.local_range().collect());
     let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
@@ -216,7 +226,9 @@ fn reduce(
     let y = c.subrows(0, r).transpose().to_owned();
     let groups = match r {
         0 => Vec::new(),
-        _ => grouped_gaussian_processes_on(comm.as_ref(), x, y.as_ref(), None, &options.regression)?,
+        _ => {
+            kept.processes(|| grouped_gaussian_processes_on(comm.as_ref(), x, y.as_ref(), None, &options.regression))?
+        }
     };
 
     let mut reduced = ReducedField {
@@ -242,6 +254,10 @@ fn reduce(
     }
 
     step(2, "calibration of");
+    if let Some([interval, indicator]) = kept.factors() {
+        (reduced.interval_factor, reduced.indicator_factor) = (interval, indicator);
+        return Ok(reduced);
+    }
     let places_in_all = n_dofs.div_ceil(stride);
     let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, places_in_all);
     let snapshots = gathered(found.kept.as_ref());
@@ -251,5 +267,6 @@ fn reduce(
     let basis = Mat::from_fn(places_in_all, n_wide, |i, k| if k < r { leading[(i, k)] } else { beyond[(i, k - r)] });
     let rows = Rows { x, c, basis: basis.as_ref(), snapshots: snapshots.as_ref() };
     calibrate(comm.as_ref(), &mut reduced, &rows, options)?;
+    kept.save_factors([reduced.interval_factor, reduced.indicator_factor]);
     Ok(reduced)
 }

@@ -5,6 +5,7 @@ use kolmo::comm::{Communicator, SingleComm, run_on_threads};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::Result;
 use kolmo::linalg::inner_product::InnerProduct;
+use kolmo::linalg::slabs::Slabs;
 use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use kolmo::mesh::mass_matrix::mass_matrix;
@@ -38,6 +39,24 @@ fn value(x: f64, y: f64, sample: &[f64]) -> f64 {
 
 /// A point field in the mass matrix and a vector field on cells in their volumes; rank `failing` hands in a NaN.
 pub fn fit(comm: Arc<dyn Communicator>, failing: Option<usize>) -> Result<PodRegression> {
+    let spoil = |comm: &dyn Communicator, mut x: TallMatrix| -> Box<dyn Slabs> {
+        if failing == Some(comm.rank()) && x.local().nrows() > 0 {
+            let layout = x.layout().clone();
+            let mut local = x.into_local();
+            local[(0, 3)] = f64::NAN;
+            x = TallMatrix::new(layout, local).unwrap();
+        }
+        Box::new(x)
+    };
+    fit_slabs(comm, &spoil, &Options::default())
+}
+
+/// The same data in slabs of the caller's making.
+pub fn fit_slabs(
+    comm: Arc<dyn Communicator>,
+    slabs: &dyn Fn(&dyn Communicator, TallMatrix) -> Box<dyn Slabs>,
+    options: &Options,
+) -> Result<PodRegression> {
     let (mesh, inputs) = (mesh(), inputs());
     let matrix = mass_matrix(&mesh)?;
     let info = |name: &str, location, n_entities, n_components| FieldInfo {
@@ -61,19 +80,16 @@ pub fn fit(comm: Arc<dyn Communicator>, failing: Option<usize>) -> Result<PodReg
         let k = info.n_components;
         let width = if k == 1 { N + 1 } else { N };
         let rows = layout.rows();
-        let mut local = Mat::from_fn(rows.len(), SAMPLES, |i, s| {
+        let local = Mat::from_fn(rows.len(), SAMPLES, |i, s| {
             let entity = rows[i] / k;
             let (x, y) = ((entity % width) as f64 / N as f64, (entity / width) as f64 / N as f64);
             value(x, y + 0.3 * (rows[i] % k) as f64, inputs.row(s))
         });
-        if failing == Some(comm.rank()) && !rows.is_empty() {
-            local[(0, 3)] = f64::NAN;
-        }
-        let snapshots = Box::new(TallMatrix::new(layout, local)?);
+        let snapshots = slabs(comm.as_ref(), TallMatrix::new(layout, local)?);
         fields.push(FieldSnapshots { info, snapshots, inner_product: product, rows: None });
     }
     let scalars = Table::new(vec!["s".into()], (0..SAMPLES).map(|s| value(0.3, 0.4, inputs.row(s))).collect())?;
-    pod_regression(&inputs, fields, &scalars, &Options::default())
+    pod_regression(&inputs, fields, &scalars, options)
 }
 
 /// The model with the rows of all ranks.
@@ -83,13 +99,15 @@ fn whole(mut model: PodRegression, comm: &dyn Communicator) -> PodRegression {
         let all = |m: MatRef<'_, f64>| gather_rows(comm, &rows, m, field.info.n_dofs());
         let variance = all(MatRef::from_column_major_slice(&field.residual_variance, rows.len(), 1));
         field.basis = all(field.basis.as_ref());
+        let column = |v: &Vec<f64>| all(MatRef::from_column_major_slice(v, v.len(), 1)).col_as_slice(0).to_vec();
+        field.mean = field.mean.as_ref().map(column);
         field.residual_variance = variance.col_as_slice(0).to_vec();
     }
     model
 }
 
 /// Everything that a model answers, bit by bit.
-fn answers(model: PodRegression, comm: &dyn Communicator) -> Vec<u64> {
+pub fn answers(model: PodRegression, comm: &dyn Communicator) -> Vec<u64> {
     let model = whole(model, comm);
     let x = Mat::from_fn(3, 2, |i, j| 0.2 + 0.3 * (i + j) as f64);
     let p = model.predict(x.as_ref()).unwrap();
