@@ -41,7 +41,7 @@ def write(path, seed, n_samples):
         f["mesh/cells"] = cells.astype(np.int32)
         f["parameters"] = mu
         f["parameters"].attrs["names"] = ["a", "b"]
-        data = f.create_dataset("snapshots/u", (n_samples, n**3))
+        data = f.create_dataset("snapshots/u", (n_samples, n**3), dtype="f8")
         for s, (a, b) in enumerate(mu):
             data[s] = np.sin(3 * a * x + y) * np.cos(2 * b * z) + 0.1 * rng.standard_normal(n**3)
     return n**3

@@ -1,7 +1,7 @@
 //! Which rows of a field a rank holds, the inner product between them, and their values in samples.
 
 use super::source::inner_product;
-use faer::Mat;
+use faer::{Mat, MatRef};
 use kolmo::comm::Communicator;
 use kolmo::data::{FieldInfo, Location};
 use kolmo::error::Result;
@@ -94,10 +94,9 @@ impl RankRows {
             None => (0..field.basis.nrows()).collect(),
         };
         let comm = self.layout.comm().as_ref();
-        let rows = |local: faer::MatRef<'_, f64>| exchange_rows(comm, &held, local, &wanted);
-        let column = |v: &[f64]| rows(faer::MatRef::from_column_major_slice(v, v.len(), 1)).col_as_slice(0).to_vec();
-        field.residual_variance = column(&field.residual_variance);
-        field.mean = field.mean.as_deref().map(column);
+        let rows = |local: MatRef<'_, f64>| exchange_rows(comm, &held, local, &wanted);
+        let column = |v: &[f64]| rows(MatRef::from_column_major_slice(v, v.len(), 1)).col_as_slice(0).to_vec();
+        (field.residual_variance, field.mean) = (column(&field.residual_variance), field.mean.as_deref().map(&column));
         field.basis = rows(field.basis.as_ref());
         field.part = Some(wanted);
         field
