@@ -3,6 +3,7 @@
 //! The snapshots are heat kernels u(x; t, a) = exp(-(x - a)² / 4t) / sqrt(4 pi t) on [0, 1].
 
 use faer::Mat;
+use kolmo::comm::SingleComm;
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::io::pod_model::{Provenance, read, write};
 use kolmo::linalg::inner_product::InnerProduct;
@@ -43,7 +44,7 @@ fn main() -> kolmo::Result<()> {
 
     // The model file holds all that a prediction needs.
     let file = std::env::temp_dir().join(format!("kolmo_in_memory_{}.h5", std::process::id()));
-    write(&file, &model, &Provenance { training: inputs.values.clone(), ..Provenance::default() })?;
+    write(&file, &model, &Provenance { training: inputs.values.clone(), ..Provenance::default() }, &SingleComm)?;
     let (model, _) = read(&file)?;
     std::fs::remove_file(&file).ok();
 
