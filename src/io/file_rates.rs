@@ -47,8 +47,8 @@ pub fn file_rates() -> Result<FileRates> {
             let slabs = FieldSlabs::new(source, info, (0..SAMPLES).collect(), layout, 1 << 30, folder.path())?;
             slabs.pass(&mut |_, _| Ok(()))
         };
-        pool.install(&slabs)?;
-        Ok(bytes / best(5, &mut || drop(pool.install(&slabs))))
+        pool.install(slabs)?;
+        Ok(bytes / best(5, &mut || drop(pool.install(slabs))))
     };
     let (place, unpack) = (rate_of(&plain)?, rate_of(&packed)?);
     let model = folder.path().join("model.h5");
