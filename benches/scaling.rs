@@ -190,7 +190,7 @@ fn fit(folder: &Path, ranks: usize) -> Result<f64, Box<dyn std::error::Error>> {
     let mut command = Command::new(if ranks == 1 { "sh" } else { "mpirun" });
     if ranks > 1 {
         let options = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--mca"];
-        let vader = ["btl_vader_single_copy_mechanism", "none", "-n"];
+        let vader = ["btl_vader_single_copy_mechanism", "none", "--mca", "mpi_yield_when_idle", "1", "-n"];
         command.args(options).args(vader).arg(ranks.to_string()).arg("sh");
     }
     let out = command.arg("-c").arg(script).current_dir(folder).stderr(Stdio::inherit()).output()?;

@@ -66,7 +66,7 @@ pub const CODES: &[Code] = &[
         cause: "a file is missing or cannot be opened",
         mend: "check the path; paths in a study are relative to the study file",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "plan"],
         example: "error[K001]: lost.h5: found no such file; expected a readable HDF5 file; mend: check the path and its permissions",
     },
     Code {
@@ -74,7 +74,7 @@ pub const CODES: &[Code] = &[
         cause: "a file is not in the format that its place asks for",
         mend: "name a file of the kind that the message states, or give it the ending of its format",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "plan"],
         example: "error[K002]: train.h5: found a file without the HDF5 signature; expected an HDF5 file; mend: name an HDF5 file, or convert this one",
     },
     Code {
@@ -82,7 +82,7 @@ pub const CODES: &[Code] = &[
         cause: "a file is truncated or damaged",
         mend: "copy or write the file again",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "plan"],
         example: "error[K003]: model.h5, length of the file: found 21274 bytes; expected 42548 bytes; mend: copy the model file again, or fit it again",
     },
     Code {
@@ -98,7 +98,7 @@ pub const CODES: &[Code] = &[
         cause: "an array has a wrong shape or length",
         mend: "write the array with the expected shape",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "plan"],
         example: "error[K005]: train.h5, /snapshots/pressure: found 11 samples; expected 12 samples, as in /snapshots/density; mend: write the array with the expected shape",
     },
     Code {
@@ -106,7 +106,7 @@ pub const CODES: &[Code] = &[
         cause: "a name is unknown",
         mend: "use one of the known names that the message lists",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check", "explain"],
+        verbs: &["fit", "predict", "validate", "info", "check", "explain", "plan"],
         example: "error[K006]: study.toml, [reduction]: found unknown key `tolerence`; expected one of: method, tolerance, modes, center, inner_product, algorithm, memory; mend: did you mean `tolerance`?",
     },
     Code {
@@ -114,7 +114,7 @@ pub const CODES: &[Code] = &[
         cause: "parameters are missing for a sample",
         mend: "add the row to the parameter table",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "check"],
+        verbs: &["fit", "predict", "validate", "check", "plan"],
         example: "error[K007]: parameters.csv, parameters: found 11 rows; sample 11 has none; expected 12 rows, one per sample; mend: add the missing rows",
     },
     Code {
@@ -122,7 +122,7 @@ pub const CODES: &[Code] = &[
         cause: "there are no samples, or too few",
         mend: "widen `select`, or hand in more samples",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "check"],
+        verbs: &["fit", "predict", "validate", "check", "plan"],
         example: "error[K008]: study.toml, [data] select: found 2 samples; expected at least 3 samples to train on; mend: widen `select`, or hand in more samples",
     },
     Code {
@@ -130,7 +130,7 @@ pub const CODES: &[Code] = &[
         cause: "a setting is outside its range",
         mend: "choose a value in the range that the message states",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "check"],
+        verbs: &["fit", "predict", "validate", "check", "plan"],
         example: "error[K009]: study.toml, [reduction] tolerance: found 1.5; expected a tolerance in [0, 1); mend: choose a tolerance in [0, 1)",
     },
     Code {
@@ -154,7 +154,19 @@ pub const CODES: &[Code] = &[
         cause: "the command line or a study cannot be understood",
         mend: "see --help; every key is listed in the README",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "convert", "check", "explain", "demo", "doctor", "completions"],
+        verbs: &[
+            "fit",
+            "predict",
+            "validate",
+            "info",
+            "convert",
+            "check",
+            "explain",
+            "demo",
+            "doctor",
+            "completions",
+            "plan",
+        ],
         example: "error[K012]: kolmo, fit: found unexpected argument '--speed'; expected the usage that --help shows; mend: run kolmo --help",
     },
     Code {
@@ -170,7 +182,7 @@ pub const CODES: &[Code] = &[
         cause: "the verb or the option has not arrived yet in this version",
         mend: "see CHANGELOG.md for what is there",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "check", "plan", "sample", "export"],
+        verbs: &["fit", "validate", "check", "sample", "export"],
         example: "error[K014]: study.toml, [reduction] method: found `reduced-basis`; expected one that is there: pod; mend: choose one that is there, or update kolmo",
     },
     Code {
@@ -250,7 +262,7 @@ pub const CODES: &[Code] = &[
         cause: "a file cannot be written",
         mend: "free disk space, or choose another folder",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "convert", "check", "explain", "demo", "doctor"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "explain", "demo", "doctor", "plan"],
         example: "error[K103]: model.h5: cannot be written: File too large; mend: free space or choose another place with -o",
     },
     Code {

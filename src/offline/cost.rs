@@ -20,9 +20,9 @@ use std::sync::Arc;
 /// Memory of the program itself.
 const PROGRAM: f64 = 6e7;
 /// Likelihoods that a start needs until it has converged, that a screened one needs, and that a fit from a good start needs.
-const CONVERGED: f64 = 28.0;
-const SCREENED: f64 = 12.0;
-const WARM: f64 = 16.0;
+const CONVERGED: f64 = 38.0;
+const SCREENED: f64 = 13.0;
+const WARM: f64 = 20.0;
 /// Above this number of samples starts are screened.
 const SCREENED_FROM: usize = 100;
 

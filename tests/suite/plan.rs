@@ -25,12 +25,13 @@ fn plan(folder: &Path, study: &str, more: &[&str]) -> Value {
     serde_json::from_str(&run.success().stdout).unwrap()
 }
 
-/// A stacked file of which only the headers are written: every value is the fill value, and takes no room.
+/// A stacked file of which headers and one chunk are written: every value is the fill value, and takes no room.
 fn headers_only(path: &Path, n_samples: usize, n: usize, chunk: (usize, usize)) {
     let file = hdf5::File::create(path).unwrap();
     let group = file.create_group("snapshots").unwrap();
-    group.new_dataset::<f64>().chunk(chunk).deflate(4).shape((n_samples, n)).create("u").unwrap();
-    let parameters = ndarray::Array2::from_shape_fn((n_samples, 2), |(s, j)| ((s * (3 + 4 * j)) % 101) as f64);
+    let data = group.new_dataset::<f64>().chunk(chunk).deflate(4).shape((n_samples, n)).create("u").unwrap();
+    data.write_slice(&ndarray::Array2::<f64>::zeros(chunk), (..chunk.0, ..chunk.1)).unwrap();
+    let parameters = ndarray::Array2::from_shape_fn((n_samples, 2), |(s, j)| ((s * (3 + 4 * j)) % 211) as f64);
     file.new_dataset_builder().with_data(&parameters).create("parameters").unwrap();
 }
 
@@ -109,9 +110,10 @@ fn memory_and_work_per_rank_fall_with_ranks() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     machine(folder);
-    headers_only(&folder.join("train.h5"), 50, 4_000_000, (1, 1_000_000));
+    headers_only(&folder.join("train.h5"), 50, 4_000_000, (1, 100_000));
     write_text(folder, "study.toml", &format!("{STUDY}memory = \"4GiB\"\nmodes = 10\n"));
-    let of = |ranks: &str, nodes: &str| plan(folder, "study.toml", &["--ranks", ranks, "--nodes", nodes]);
+    let of =
+        |ranks: &str, nodes: &str| plan(folder, "study.toml", &["--threads", "1", "--ranks", ranks, "--nodes", nodes]);
     let plans = [of("1", "1"), of("2", "1"), of("8", "2"), of("64", "8")];
     for pair in plans.windows(2) {
         let [a, b] = [&pair[0], &pair[1]];
@@ -140,7 +142,7 @@ fn more_than_2_to_the_31_entries_are_counted() {
     let folder = folder.path();
     machine(folder);
     let (n_samples, n) = (200, 30_000_000_000_u64);
-    headers_only(&folder.join("train.h5"), n_samples, n as usize, (1, 1 << 20));
+    headers_only(&folder.join("train.h5"), n_samples, n as usize, (1, 1 << 16));
     assert!(std::fs::metadata(folder.join("train.h5")).unwrap().len() < 1 << 20);
     write_text(folder, "study.toml", &format!("{STUDY}modes = 20\nalgorithm = \"tsqr\"\n"));
     let value = plan(folder, "study.toml", &["--ranks", "4096", "--nodes", "64"]);

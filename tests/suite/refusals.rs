@@ -291,9 +291,7 @@ fn usage() {
     usage(&["fit", "study.toml", "-o", "new.h5", "--threads", "many"], "many");
     usage(&["predict", "model.h5", "-o", "out.h5"], "--at");
     // Verbs of later versions say so.
-    for verb in
-        [&["plan", "study.toml"][..], &["sample", "model.h5", "--draws", "9"], &["export", "model.h5", "--flat", "f"]]
-    {
+    for verb in [&["sample", "model.h5", "--draws", "9"][..], &["export", "model.h5", "--flat", "f"]] {
         usage(verb, verb[0]);
         check_later(&kolmo(folder.path(), verb));
     }
