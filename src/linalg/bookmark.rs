@@ -58,7 +58,9 @@ pub(crate) type Step<'a, S> = dyn FnMut(&mut S, Range<usize>, MatRef<'_, f64>) -
 ///
 /// Errors: those of the pass. Cost: a note is as large as the state.
 pub(crate) fn noted_pass<S: Noted>(x: &dyn Slabs, pass: &str, state: &mut S, step: &mut Step<'_, S>) -> Result<()> {
-    let Some(mark) = x.bookmark() else { return x.pass(&mut |rows, slab| step(state, rows, slab)) };
+    let Some((mark, pass)) = x.bookmark().zip(pass) else {
+        return x.pass(&mut |rows, slab| step(state, rows, slab));
+    };
     let mut start = 0;
     // Rows done, number of things learnt, these, the state.
     if let Some([rows, n, rest @ ..]) = mark.load(pass).as_deref() {
