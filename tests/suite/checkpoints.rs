@@ -288,7 +288,7 @@ fn rest(x: &dyn Slabs, start: usize) -> Vec<Vec<f64>> {
 fn the_rest_of_a_pass_begins_at_any_row() {
     let folder = tempfile::tempdir().unwrap();
     let data = Stacked::new(20, 150);
-    let source: Arc<dyn SnapshotSource> = Arc::new(StackedFile::open(&data.write(folder.path(), "t.h5")).unwrap());
+    let source: Arc<dyn SnapshotSource> = Arc::new(StackedFile::open(data.write(folder.path(), "t.h5")).unwrap());
     let field = source.fields().iter().find(|f| f.name == "pressure").unwrap().clone();
     let (n, samples) = (field.n_dofs(), (0..20).collect::<Vec<_>>());
     let values = &data.snapshots[0].1;
