@@ -24,4 +24,4 @@ done
 KOLMO_MPIRUN=1 cargo test --locked --features mpi --test suite mpi_ranks -- --nocapture
 KOLMO_MPIRUN=1 cargo test --locked --features mpi --test suite faults_of_ -- --nocapture
 # Only kolmo itself is built again, and quickly.
-CARGO_PROFILE_TEST_OPT_LEVEL=0 cargo test --locked --test without_mpi
+CARGO_PROFILE_TEST_OPT_LEVEL=0 cargo test --locked --features mpi-unused --test without_mpi

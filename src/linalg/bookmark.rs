@@ -56,9 +56,17 @@ pub(crate) type Step<'a, S> = dyn FnMut(&mut S, Range<usize>, MatRef<'_, f64>) -
 /// Hands the slabs of a pass to `step`, from where the note of `pass` says that a stopped run has come to; notes from
 /// time to time. What is gathered in `state` is the same, to the bit, as in a pass without a stop.
 ///
-/// Errors: those of the pass. Cost: a note is as large as the state.
-pub(crate) fn noted_pass<S: Noted>(x: &dyn Slabs, pass: &str, state: &mut S, step: &mut Step<'_, S>) -> Result<()> {
-    let Some(mark) = x.bookmark() else { return x.pass(&mut |rows, slab| step(state, rows, slab)) };
+/// `pass` names what is computed, from these slabs alone and once in a run; without a name nothing is noted. Errors:
+/// those of the pass. Cost: a note is as large as the state.
+pub(crate) fn noted_pass<S: Noted>(
+    x: &dyn Slabs,
+    pass: Option<&str>,
+    state: &mut S,
+    step: &mut Step<'_, S>,
+) -> Result<()> {
+    let Some((mark, pass)) = x.bookmark().zip(pass) else {
+        return x.pass(&mut |rows, slab| step(state, rows, slab));
+    };
     let mut start = 0;
     // Rows done, number of things learnt, these, the state.
     if let Some([rows, n, rest @ ..]) = mark.load(pass).as_deref() {

@@ -23,7 +23,7 @@ pub fn tsqr(x: &dyn Slabs, m: &InnerProduct) -> Result<Mat<f64>> {
         _ => None,
     };
     let mut reduction = Reduction::new(x.layout(), |a: Mat<f64>, b: &Mat<f64>| stack_r(&a, b));
-    let passed = noted_pass(x, "tsqr", &mut reduction, &mut |reduction, slab_rows, slab| {
+    let passed = noted_pass(x, Some("tsqr"), &mut reduction, &mut |reduction, slab_rows, slab| {
         reduction.slab(slab_rows.clone(), |rows| {
             let mut block = slab.subrows(rows.start, rows.len()).to_owned();
             if let Some(roots) = &roots {
@@ -44,7 +44,14 @@ pub fn tsqr(x: &dyn Slabs, m: &InnerProduct) -> Result<Mat<f64>> {
 /// follows its shape.
 pub fn gram(x: &dyn Slabs, m: &InnerProduct, t: Option<MatRef<'_, f64>>) -> Result<Mat<f64>> {
     let n = t.map_or(x.n_columns(), |t| t.ncols());
-    let pass = if t.is_some() { "gram of combinations" } else { "gram" };
+    // Another processor may have found other combinations.
+    let combinations = |t: MatRef<'_, f64>| {
+        let mut sum = crc32fast::Hasher::new();
+        t.col_iter().for_each(|column| column.iter().for_each(|v| sum.update(&v.to_le_bytes())));
+        format!("gram of combinations {:08x}", sum.finalize())
+    };
+    let pass = t.map_or("gram".to_string(), combinations);
+    let pass = Some(pass.as_str());
     match m {
         InnerProduct::Sparse(m) => {
             let a = lower_products(x, pass, m, t, (n, n), |q, y| dense::mul(q.transpose(), y))?;
@@ -80,16 +87,16 @@ pub fn norms(x: &dyn Slabs, m: &InnerProduct) -> Result<Vec<f64>> {
         Mat::from_fn(n, 1, |j, _| of(j))
     };
     let (squares, factor) = match m {
-        InnerProduct::Euclidean => (block_products(x, "norms", None, (n, 1), |_, q| dot(q, q))?, 1.0),
+        InnerProduct::Euclidean => (block_products(x, None, None, (n, 1), |_, q| dot(q, q))?, 1.0),
         InnerProduct::Diagonal(w) => {
             let of = |rows: Range<usize>, q: MatRef<'_, f64>| {
                 let mut y = q.to_owned();
                 dense::scale_rows(y.as_mut(), &w[rows]);
                 dot(q, y.as_ref())
             };
-            (block_products(x, "norms", None, (n, 1), of)?, 1.0)
+            (block_products(x, None, None, (n, 1), of)?, 1.0)
         }
-        InnerProduct::Sparse(m) => (lower_products(x, "norms", m, None, (n, 1), dot)?, 2.0),
+        InnerProduct::Sparse(m) => (lower_products(x, None, m, None, (n, 1), dot)?, 2.0),
     };
     Ok((0..n).map(|j| (factor * squares[(j, 0)]).max(0.0).sqrt()).collect())
 }
@@ -97,7 +104,7 @@ pub fn norms(x: &dyn Slabs, m: &InnerProduct) -> Result<Vec<f64>> {
 /// VᵀMX for V in memory, with its ghosts. One pass. Collective.
 pub fn cross(v: &TallMatrix, x: &dyn Slabs, m: &InnerProduct) -> Result<Mat<f64>> {
     let own = v.layout().owned();
-    block_products(x, "cross", None, (v.n_columns(), x.n_columns()), |rows, q| {
+    block_products(x, None, None, (v.n_columns(), x.n_columns()), |rows, q| {
         let mv = m.apply_rows(v.local(), own.start + rows.start..own.start + rows.end);
         dense::mul(mv.transpose(), q)
     })
@@ -106,7 +113,7 @@ pub fn cross(v: &TallMatrix, x: &dyn Slabs, m: &InnerProduct) -> Result<Mat<f64>
 /// Sum over blocks of `leaf` (owned rows, rows of X T).
 fn block_products(
     x: &dyn Slabs,
-    pass: &str,
+    pass: Option<&str>,
     t: Option<MatRef<'_, f64>>,
     shape: (usize, usize),
     leaf: impl Fn(Range<usize>, MatRef<'_, f64>) -> Mat<f64> + Sync,
@@ -130,7 +137,7 @@ fn block_products(
 /// Sum over blocks of `leaf` (rows of Q, rows of (L + D/2) Q) with Q = X T and M = L + D + Lᵀ.
 fn lower_products(
     x: &dyn Slabs,
-    pass: &str,
+    pass: Option<&str>,
     m: &CsMat<f64>,
     t: Option<MatRef<'_, f64>>,
     shape: (usize, usize),
