@@ -46,6 +46,7 @@
 //! | VTK, gmsh, XDMF, CGNS, OpenFOAM, EnSight | [`io::open_mesh`], what they share: [`io::mesh_file`] |
 //! | folders of mesh files as samples | [`io::mesh_samples`] |
 //! | pictures, pages | [`report`] |
+//! | checkpoints, going on after a kill | [`io::checkpoint`], passes over slabs: [`linalg::bookmark`] |
 //! | codes of errors | [`error::CODES`] |
 //!
 //! `examples/in_memory.rs` fits, stores and evaluates a model from snapshots in memory.
