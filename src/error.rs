@@ -139,7 +139,7 @@ pub const CODES: &[Code] = &[
         mend: "copy the model file again, or fit it again",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check"],
-        example: "error[K010]: model.h5, bytes 512..39400: found a checksum that differs; expected the bytes that were written; mend: copy the model file again, or fit it again",
+        example: "error[K010]: model.h5, bytes 512..42528: found a checksum that differs; expected the bytes that were written; mend: copy the model file again, or fit it again",
     },
     Code {
         code: "K011",

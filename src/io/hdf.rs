@@ -10,7 +10,6 @@ use std::fs;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
-use std::time::Duration;
 
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 /// Longest name of fixed length that is read.
@@ -21,24 +20,11 @@ pub(crate) const SMALL: usize = 1 << 26;
 /// Columns shorter than this (in values) are gathered before they are written.
 const GATHER: usize = 1 << 17;
 
-/// How often a file that a writer holds is tried again.
-const PATIENCE: usize = 25;
-
 /// Opens `path` read-only. Errors: K001 missing or locked by a writer, K002 not HDF5, K003 truncated or damaged.
 pub(crate) fn open(path: &Path) -> Result<hdf5::File> {
     check_signature(path)?;
     let unlocked = || hdf5::File::with_options().with_fapl(|f| f.file_locking(false)).open(path);
-    let held = |e: &hdf5::Error| e.to_string().contains("lock file") && e.to_string().contains("errno = 11");
-    let mut opened = hdf5::File::open(path);
-    // A program that is just closing the file, or starting a child, holds it a moment longer.
-    for _ in 0..PATIENCE {
-        if opened.as_ref().err().is_none_or(|e| !held(e)) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-        opened = hdf5::File::open(path);
-    }
-    let opened = opened.or_else(|e| {
+    let opened = hdf5::File::open(path).or_else(|e| {
         let reason = e.to_string();
         // EAGAIN: a writer holds the file. Any other reason: the file system has no locks.
         if reason.contains("lock file") && !reason.contains("errno = 11") { unlocked() } else { Err(e) }

@@ -2,7 +2,7 @@
 
 use super::block_tree::Reduction;
 use super::slabs::{Slabs, Visit};
-use super::tall::Layout;
+use super::tall::{Layout, TallMatrix};
 use crate::error::Result;
 use faer::{Mat, MatRef};
 use std::ops::Range;
@@ -118,6 +118,10 @@ impl Slabs for Marked<'_> {
 
     fn ghosts(&self) -> Result<Mat<f64>> {
         self.slabs.ghosts()
+    }
+
+    fn columns(&self, columns: Range<usize>) -> Result<TallMatrix> {
+        self.slabs.columns(columns)
     }
 
     fn bookmark(&self) -> Option<&dyn Bookmark> {
