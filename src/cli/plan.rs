@@ -65,7 +65,8 @@ impl Plan {
         global.check_json()?;
         let planned = self.study.as_deref().map(|path| Planned::of(self, path)).transpose()?;
         if let Some(file) = &self.measure {
-            spare_from("--measure", file, &self.study.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+            let read = planned.iter().flat_map(|p| p.samples.files.iter()).chain(&self.study);
+            spare_from("--measure", file, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
         }
         let machine = match &self.machine {
             Some(file) => Machine::read(file)?,
