@@ -79,7 +79,7 @@ pub fn cross_validate_on(comm: &dyn Communicator, field: &Coordinates<'_>, n_fol
     let folds = share_out(comm, n_folds, |f| Ok(one(field, f, n_folds)?.pack()))?;
     let mut out = HeldOut {
         c: Mat::zeros(k, n),
-        errors: Mat::zeros(rows, n),
+        errors: field.snapshots.to_owned(),
         std: Mat::zeros(rows, n),
         expected_square: vec![0.0; n],
     };
@@ -91,8 +91,7 @@ pub fn cross_validate_on(comm: &dyn Communicator, field: &Coordinates<'_>, n_fol
             out.expected_square[s] = rest[rows];
         }
     }
-    let predicted = dense::mul(field.basis, out.c.as_ref());
-    out.errors = field.snapshots - predicted;
+    dense::gemm(out.errors.as_mut(), true, field.basis, out.c.as_ref(), -1.0);
     Ok(out)
 }
 

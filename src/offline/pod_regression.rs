@@ -261,6 +261,7 @@ fn reduce(
     let places_in_all = n_dofs.div_ceil(stride);
     let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, places_in_all);
     let snapshots = gathered(found.kept.as_ref());
+    drop(found.kept);
     let leading = gathered(Mat::from_fn(chosen.len(), r, |i, k| reduced.basis[(chosen[i], k)]).as_ref());
     // On every rank from the same numbers in the same order: the same bits on any number of ranks.
     let beyond = spectrum.modes_beyond(snapshots.as_ref(), r..n_wide);
