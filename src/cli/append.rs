@@ -1,5 +1,6 @@
 //! `kolmo fit --append NEW MODEL.h5`.
 
+use super::compare::check_mesh;
 use super::fit::options_of;
 use super::predict::inputs_from;
 use super::source::{Samples, inner_product};
@@ -11,7 +12,6 @@ use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::{Provenance, read, write};
 use kolmo::linalg::inner_product::orthonormality;
 use kolmo::linalg::tall::{Layout, TallMatrix};
-use kolmo::mesh::correspondence::{Correspondence, correspondence};
 use kolmo::offline::Progress;
 use kolmo::offline::append_samples::{NewSnapshots, append_samples};
 use kolmo::offline::pod_regression::Options;
@@ -48,7 +48,8 @@ fn update(new: &Path, file: &Path, output: &Path, global: &Global) -> Result<()>
     if n == 0 {
         return Err(Error::input("K008", new, "", "no samples", "at least one", "hand in new samples"));
     }
-    check_mesh(&old, &about, &samples, new)?;
+    let known: Vec<FieldInfo> = old.fields.iter().map(|f| f.info.clone()).collect();
+    check_mesh(&known, about.mesh.as_ref(), &samples, new)?;
     let inputs = inputs_of(&old, &about, &samples, new)?;
     let scalars = scalars_of(&old, &samples, new)?;
     let infos = old.fields.iter().map(|f| field_of(f, &samples, new)).collect::<Result<Vec<_>>>()?;
@@ -85,23 +86,6 @@ fn tell(model: &PodRegression, output: &Path, n: usize, seconds: f64, global: &G
     lines.push(format!("model: {} ({all} samples, {n} of them new, {seconds:.2} s)", output.display()));
     let value = json!({"model": output, "n_samples": all, "appended": n, "fields": fields, "seconds": seconds});
     global.result(&lines.join("\n"), &value)
-}
-
-/// New samples without a mesh are taken for samples on that of the model, where the numbers of values fit.
-fn check_mesh(old: &PodRegression, about: &Provenance, samples: &Samples, new: &Path) -> Result<()> {
-    let (Some(first), Some(other)) = (&about.mesh, samples.source.mesh()) else { return Ok(()) };
-    let moving = samples.source.points_move();
-    let learnt = samples.source.fields().last().filter(|_| moving);
-    let learnt = learnt.is_some_and(|points| old.fields.iter().any(|f| f.info.name == points.name));
-    let found = match correspondence(first, other) {
-        Correspondence::Same => return Ok(()),
-        Correspondence::Moved if learnt => return Ok(()),
-        Correspondence::Moved => "points at other places".into(),
-        Correspondence::Renumbered(_) => "the same mesh with other numbers".into(),
-        Correspondence::Different(reason) => reason,
-    };
-    let mend = "write the samples on the mesh of the model, or fit all samples anew";
-    Err(Error::input("K017", new, "mesh", found, "the mesh of the model", mend))
 }
 
 /// Old inputs, then new ones.

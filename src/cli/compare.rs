@@ -11,11 +11,33 @@ use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::Provenance;
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
 use kolmo::linalg::tall::TallMatrix;
+use kolmo::mesh::Mesh;
+use kolmo::mesh::correspondence::{Correspondence, correspondence};
 use kolmo::online::{PodRegression, Prediction};
 use kolmo::report::modes::Spectrum;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Refuses samples on another mesh than that of the model, also the same one with other numbers.
+///
+/// Samples without a mesh are taken for samples on that of the model, where the numbers of values fit; points may be
+/// elsewhere where they are learnt. Error: K017.
+pub fn check_mesh(fields: &[FieldInfo], mesh: Option<&Mesh>, samples: &Samples, file: &Path) -> Result<()> {
+    let (Some(first), Some(other)) = (mesh, samples.source.mesh()) else { return Ok(()) };
+    let moving = samples.source.fields().last().filter(|_| samples.source.points_move());
+    let learnt = moving.is_some_and(|points| fields.iter().any(|f| f.name == points.name));
+    let found = match correspondence(first, other) {
+        Correspondence::Same => return Ok(()),
+        Correspondence::Moved if learnt => return Ok(()),
+        Correspondence::Moved => "points at other places".into(),
+        Correspondence::Renumbered(_) => "the same mesh with other numbers".into(),
+        Correspondence::Different(reason) => reason,
+    };
+    let mend = "write the samples on the mesh of the model, or fit all samples anew";
+    Err(Error::input("K017", file, "mesh", found, "the mesh of the model", mend))
+}
 
 /// A model, and the full-order solutions that it is compared with.
 pub struct Comparison<'a> {

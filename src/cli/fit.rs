@@ -2,7 +2,7 @@
 
 use super::rank_rows::{RankRows, rank_rows};
 use super::source::{Samples, tables_beside};
-use super::{Global, spare, spare_files};
+use super::{Global, spare, spare_files, warn};
 use clap::Args;
 use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
 use kolmo::algorithms::kernel::Kernel;
@@ -226,7 +226,7 @@ impl Fit {
                 "fit",
                 "--resume with --append",
                 "fit without it",
-                "fit anew, or update kolmo",
+                "leave out --resume",
             ));
         }
         let comm = global.comm();
@@ -274,6 +274,14 @@ impl Fit {
             let by_mean = answered_by_mean(&f.groups);
             let note = if by_mean > 0 { format!("; {by_mean} of them answered by their mean") } else { String::new() };
             let (name, error) = (&f.info.name, f.projection_error);
+            if let Truncation::Tolerance(tolerance) = f.truncation
+                && error > tolerance
+            {
+                let of = &study.reduction.algorithm;
+                warn(&format!(
+                    "field {name}: tolerance {tolerance:.1e} is not reached, but {error:.1e}; algorithm {of} sees no further, `auto` and `tsqr` do"
+                ));
+            }
             lines.push(format!("{name}: {} modes, projection error {error:.2e}{note}", f.n_modes()));
             if global.verbose {
                 f.groups.iter().for_each(|(outputs, process)| lines.push(describe(outputs, process)));

@@ -1,6 +1,6 @@
 //! `kolmo validate`.
 
-use super::compare::{Comparison, rows_for};
+use super::compare::{Comparison, check_mesh, rows_for};
 use super::fit::{fit, study_for, study_of};
 use super::pictures::{self, Figure, Pictures, Tried, say};
 use super::predict::{inputs_from, load, open};
@@ -284,6 +284,7 @@ impl Validate {
         let known = rows.iter().filter(|i| is_known(**i)).count();
         let study = Study::parse(&file.about.study, &self.file)?;
         let held = rows_for(file.fields(), &file.about, &samples, comm)?;
+        check_mesh(file.fields(), file.about.mesh.as_ref(), &samples, data)?;
         if !self.draws() {
             file.about.mesh = None;
         }

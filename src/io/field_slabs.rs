@@ -357,7 +357,7 @@ impl Plan {
         }
         let least = scratch(block.min(own.len())).min(swept(block.min(own.len()))) as f64;
         let found = format!("{:.1} MB for {} x {n} of {}", memory as f64 / 1e6, own.len(), field.name);
-        let mend = "raise it, or share the rows out over more ranks";
+        let mend = "raise it to that, or select fewer samples";
         let expected = format!("at least {:.0} MB: a block of rows, twice", (least / 1e6).ceil());
         Err(Error::input("K009", source.path(), "[reduction] memory", found, expected, mend))
     }
