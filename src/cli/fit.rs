@@ -220,14 +220,8 @@ impl Fit {
             return super::append::append(new, &self.study, self.output.as_deref(), global);
         }
         if self.append.is_some() {
-            return Err(Error::input(
-                "K014",
-                "kolmo",
-                "fit",
-                "--resume with --append",
-                "fit without it",
-                "leave out --resume",
-            ));
+            let expected = "one of the two: an update has no checkpoint";
+            return Err(Error::input("K012", "kolmo", "fit", "--append with --resume", expected, "leave out --resume"));
         }
         let comm = global.comm();
         let first = comm.rank() == 0;
@@ -274,12 +268,15 @@ impl Fit {
             let by_mean = answered_by_mean(&f.groups);
             let note = if by_mean > 0 { format!("; {by_mean} of them answered by their mean") } else { String::new() };
             let (name, error) = (&f.info.name, f.projection_error);
+            // Other ways stop at round-off at the earliest.
             if let Truncation::Tolerance(tolerance) = f.truncation
+                && study.reduction.algorithm == "gram"
                 && error > tolerance
             {
-                let of = &study.reduction.algorithm;
+                let reached =
+                    format!("field {name}: the projection error is {error:.1e}, above the tolerance {tolerance:.1e}");
                 warn(&format!(
-                    "field {name}: tolerance {tolerance:.1e} is not reached, but {error:.1e}; algorithm {of} sees no further, `auto` and `tsqr` do"
+                    "{reached}; `gram` is blind below 1e-8 of the largest singular value, use `auto` or `tsqr`"
                 ));
             }
             lines.push(format!("{name}: {} modes, projection error {error:.2e}{note}", f.n_modes()));

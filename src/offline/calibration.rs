@@ -5,7 +5,7 @@ use crate::algorithms::conformal::{conformal_factor, normal_quantile};
 use crate::algorithms::gaussian_process::GpOptions;
 use crate::algorithms::gaussian_process_groups::refit;
 use crate::algorithms::pod::{Truncation, count};
-use crate::comm::{Communicator, SingleComm, share_out};
+use crate::comm::{Communicator, share_out};
 use crate::error::Result;
 use crate::linalg::dense;
 use crate::online::ReducedField;
@@ -67,13 +67,9 @@ impl Fold {
 ///
 /// In coordinates c of an orthonormal basis, the POD of the snapshots that remain is an SVD of k x n numbers, so a fold
 /// costs no pass over the degrees of freedom. Unlike scores of the coefficients in the basis of all samples, these see
-/// the directions that the snapshots that remain do not span. Not collective; the same on any number of threads.
-pub fn cross_validate(field: &Coordinates<'_>, n_folds: usize) -> Result<HeldOut> {
-    cross_validate_on(&SingleComm, field, n_folds)
-}
-
-/// The same with the folds shared out over ranks, which all have the same data and get the same result. Collective.
-pub fn cross_validate_on(comm: &dyn Communicator, field: &Coordinates<'_>, n_folds: usize) -> Result<HeldOut> {
+/// the directions that the snapshots that remain do not span. The folds are shared out over ranks, which all have the
+/// same data and get the same result. Collective; the same on any number of threads and ranks.
+pub fn cross_validate(comm: &dyn Communicator, field: &Coordinates<'_>, n_folds: usize) -> Result<HeldOut> {
     let (k, n, rows) = (field.c.nrows(), field.c.ncols(), field.basis.nrows());
     let n_folds = n_folds.min(n);
     let folds = share_out(comm, n_folds, |f| Ok(one(field, f, n_folds)?.pack()))?;
@@ -163,7 +159,7 @@ pub struct Rows<'a> {
 /// Scales intervals and indicator of a field by the errors of models that were built without a fold of the samples. The
 /// folds are shared out over ranks that all have the same data. Collective; cost: that of [`cross_validate`].
 pub fn calibrate(comm: &dyn Communicator, field: &mut ReducedField, rows: &Rows<'_>, options: &Options) -> Result<()> {
-    let held_out = cross_validate_on(
+    let held_out = cross_validate(
         comm,
         &Coordinates {
             x: rows.x,

@@ -249,7 +249,7 @@ fn what_does_not_fit_is_refused_and_the_model_stays() {
     // Scores on another mesh would compare values of different places.
     let run = kolmo(at, &["validate", "model.h5", "--data", "moved.h5"]);
     check_message(&run, 2, &["K017"], &["moved.h5", "points at other places"]);
-    check_message(&kolmo(at, &["fit", "--append", "b.h5", "model.h5", "--resume"]), 2, &["K012", "K014"], &["resume"]);
+    check_message(&kolmo(at, &["fit", "--append", "b.h5", "model.h5", "--resume"]), 2, &["K012"], &["resume"]);
     assert_eq!(contents(at), before);
 }
 

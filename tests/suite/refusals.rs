@@ -395,3 +395,22 @@ fn truncated_models() {
     std::fs::write(folder.path().join("long.h5"), [&bytes[..], b"more"].concat()).unwrap();
     refused(folder.path(), &["check", "long.h5"], &["K003", "K010"], "long.h5", &[]);
 }
+
+#[test]
+fn a_tolerance_that_gram_cannot_reach_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut data = Stacked::new(12, 6);
+    // A Cauchy matrix: singular values fall by an order of magnitude or more, far below 1e-8 of the largest.
+    for (_, values, _) in &mut data.snapshots {
+        values.indexed_iter_mut().for_each(|((s, i), v)| *v = 1.0 / (1.0 + 0.1 * i as f64 + 0.05 * s as f64));
+    }
+    data.write(folder.path(), "train.h5");
+    for (algorithm, tolerance, told) in [("gram", "1e-12", true), ("gram", "1e-3", false), ("tsqr", "0", false)] {
+        let text = format!(
+            "[data]\nsamples = \"train.h5\"\n[reduction]\nalgorithm = \"{algorithm}\"\ntolerance = {tolerance}\n"
+        );
+        write_text(folder.path(), "study.toml", &text);
+        let run = kolmo(folder.path(), &["fit", "study.toml", "-o", "model.h5"]).success();
+        assert_eq!(run.stderr.contains("above the tolerance"), told, "{algorithm} {tolerance}: {run:#?}");
+    }
+}
