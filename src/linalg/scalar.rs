@@ -1,0 +1,217 @@
+//! Real and complex numbers: what the decompositions of operators and the reduced bases are written for.
+//!
+//! Everything dense on them is a concrete function for `f64` and one for [`c64`], compiled here and nowhere else; all are
+//! sequential, as in [`dense`](super::dense).
+
+use crate::error::{Error, Result};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::matmul::matmul;
+use faer::perm::PermRef;
+use faer::traits::ComplexField;
+use faer::{Accum, Conj, Mat, MatMut, MatRef, Par};
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+
+pub use faer::c64;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f64 {}
+    impl Sealed for faer::c64 {}
+}
+
+/// `f64` or [`c64`].
+pub trait Scalar:
+    sealed::Sealed
+    + ComplexField
+    + Copy
+    + Default
+    + PartialEq
+    + Debug
+    + Display
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + Sum
+{
+    /// Whether there is an imaginary part.
+    const IS_COMPLEX: bool;
+    /// From its parts; the imaginary one is lost where there is none.
+    fn from_parts(re: f64, im: f64) -> Self;
+    /// Real part.
+    fn re(self) -> f64;
+    /// Imaginary part.
+    fn im(self) -> f64;
+    /// Complex conjugate.
+    fn conjugate(self) -> Self;
+    /// Absolute value.
+    fn modulus(self) -> f64;
+    /// Square of the absolute value.
+    fn modulus_squared(self) -> f64 {
+        self.re() * self.re() + self.im() * self.im()
+    }
+    /// Neither infinite nor not a number.
+    fn finite(self) -> bool {
+        self.re().is_finite() && self.im().is_finite()
+    }
+    /// A real number.
+    fn real(x: f64) -> Self {
+        Self::from_parts(x, 0.0)
+    }
+    /// dst = alpha a b, or dst += alpha a b.
+    fn gemm(dst: MatMut<'_, Self>, accumulate: bool, a: MatRef<'_, Self>, b: MatRef<'_, Self>, alpha: Self);
+    /// dst = alpha aᴴ b, or dst += alpha aᴴ b.
+    fn gemm_adjoint(dst: MatMut<'_, Self>, accumulate: bool, a: MatRef<'_, Self>, b: MatRef<'_, Self>, alpha: Self);
+    /// Thin SVD a = U diag(s) Vᴴ, s descending.
+    fn thin_svd(a: MatRef<'_, Self>) -> Result<(Mat<Self>, Vec<f64>, Mat<Self>)>;
+    /// x with a x = b by LU with partial pivoting, and a bound from below of the reciprocal condition number: smallest over
+    /// largest pivot. Errors: [`Error::Argument`] where a pivot is zero or not finite.
+    fn lu_solve(a: MatRef<'_, Self>, b: MatRef<'_, Self>, what: &str) -> Result<(Mat<Self>, f64)>;
+    /// Columns in the order of QR with column pivoting, and the diagonal of R in absolute values.
+    fn pivoted_columns(a: MatRef<'_, Self>) -> (Vec<usize>, Vec<f64>);
+}
+
+macro_rules! dense_functions {
+    ($t:ty) => {
+        fn gemm(dst: MatMut<'_, Self>, accumulate: bool, a: MatRef<'_, Self>, b: MatRef<'_, Self>, alpha: Self) {
+            matmul(dst, if accumulate { Accum::Add } else { Accum::Replace }, a, b, alpha, Par::Seq);
+        }
+
+        fn gemm_adjoint(
+            dst: MatMut<'_, Self>,
+            accumulate: bool,
+            a: MatRef<'_, Self>,
+            b: MatRef<'_, Self>,
+            alpha: Self,
+        ) {
+            matmul(dst, if accumulate { Accum::Add } else { Accum::Replace }, a.adjoint(), b, alpha, Par::Seq);
+        }
+
+        fn thin_svd(a: MatRef<'_, Self>) -> Result<(Mat<Self>, Vec<f64>, Mat<Self>)> {
+            use faer::linalg::svd::{ComputeSvdVectors::Thin, svd, svd_scratch};
+            let (m, n) = (a.nrows(), a.ncols());
+            let size = m.min(n);
+            let (mut u, mut v, mut s) = (Mat::zeros(m, size), Mat::zeros(n, size), Diag::zeros(size));
+            let mut memory = MemBuffer::new(svd_scratch::<$t>(m, n, Thin, Thin, Par::Seq, Default::default()));
+            let stack = MemStack::new(&mut memory);
+            svd(a, s.as_mut(), Some(u.as_mut()), Some(v.as_mut()), Par::Seq, stack, Default::default()).map_err(
+                |_| Error::NotConverged {
+                    what: "singular value decomposition".into(),
+                    reached: f64::NAN,
+                    wanted: f64::EPSILON,
+                },
+            )?;
+            Ok((u, s.column_vector().iter().map(|x: &$t| x.re()).collect(), v))
+        }
+
+        fn lu_solve(a: MatRef<'_, Self>, b: MatRef<'_, Self>, what: &str) -> Result<(Mat<Self>, f64)> {
+            use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
+            use faer::linalg::lu::partial_pivoting::solve::{solve_in_place_scratch, solve_in_place_with_conj};
+            let n = a.nrows();
+            let mut lu = a.to_owned();
+            let (mut order, mut inverse) = (vec![0_usize; n], vec![0_usize; n]);
+            let mut memory = MemBuffer::new(lu_in_place_scratch::<usize, $t>(n, n, Par::Seq, Default::default()));
+            let stack = MemStack::new(&mut memory);
+            lu_in_place(lu.as_mut(), &mut order, &mut inverse, Par::Seq, stack, Default::default());
+            let pivots: Vec<f64> = (0..n).map(|i| lu[(i, i)].modulus()).collect();
+            let largest = pivots.iter().copied().fold(0.0, f64::max);
+            if let Some(i) = pivots.iter().position(|p| !(*p > 0.0 && p.is_finite())) {
+                let found = format!("pivot {i} of {n} is {}", pivots[i]);
+                return Err(Error::argument(what, found, "a regular matrix"));
+            }
+            let smallest = pivots.iter().copied().fold(f64::INFINITY, f64::min);
+            let mut x = b.to_owned();
+            let mut memory = MemBuffer::new(solve_in_place_scratch::<usize, $t>(n, b.ncols(), Par::Seq));
+            let stack = MemStack::new(&mut memory);
+            let rows = PermRef::new_checked(&order, &inverse, n);
+            solve_in_place_with_conj(lu.as_ref(), lu.as_ref(), rows, Conj::No, x.as_mut(), Par::Seq, stack);
+            Ok((x, if n == 0 { 1.0 } else { smallest / largest }))
+        }
+
+        fn pivoted_columns(a: MatRef<'_, Self>) -> (Vec<usize>, Vec<f64>) {
+            use faer::linalg::qr::col_pivoting::factor::{qr_in_place, qr_in_place_scratch};
+            let (m, n) = (a.nrows(), a.ncols());
+            let (mut qr, size) = (a.to_owned(), m.min(n));
+            let block = faer::linalg::qr::no_pivoting::factor::recommended_block_size::<$t>(m, n);
+            let mut coefficients = Mat::zeros(block, size);
+            let (mut order, mut inverse) = (vec![0_usize; n], vec![0_usize; n]);
+            let mut memory =
+                MemBuffer::new(qr_in_place_scratch::<usize, $t>(m, n, block, Par::Seq, Default::default()));
+            let stack = MemStack::new(&mut memory);
+            qr_in_place(
+                qr.as_mut(),
+                coefficients.as_mut(),
+                &mut order,
+                &mut inverse,
+                Par::Seq,
+                stack,
+                Default::default(),
+            );
+            (order, (0..size).map(|i| qr[(i, i)].modulus()).collect())
+        }
+    };
+}
+
+impl Scalar for f64 {
+    const IS_COMPLEX: bool = false;
+    fn from_parts(re: f64, _im: f64) -> Self {
+        re
+    }
+    fn re(self) -> f64 {
+        self
+    }
+    fn im(self) -> f64 {
+        0.0
+    }
+    fn conjugate(self) -> Self {
+        self
+    }
+    fn modulus(self) -> f64 {
+        self.abs()
+    }
+    dense_functions!(f64);
+}
+
+impl Scalar for c64 {
+    const IS_COMPLEX: bool = true;
+    fn from_parts(re: f64, im: f64) -> Self {
+        c64::new(re, im)
+    }
+    fn re(self) -> f64 {
+        self.re
+    }
+    fn im(self) -> f64 {
+        self.im
+    }
+    fn conjugate(self) -> Self {
+        c64::new(self.re, -self.im)
+    }
+    fn modulus(self) -> f64 {
+        self.re.hypot(self.im)
+    }
+    dense_functions!(c64);
+}
+
+/// a b.
+pub fn product<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Mat<T> {
+    let mut c = Mat::zeros(a.nrows(), b.ncols());
+    T::gemm(c.as_mut(), false, a, b, T::real(1.0));
+    c
+}
+
+/// aᴴ b.
+pub fn adjoint_product<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Mat<T> {
+    let mut c = Mat::zeros(a.ncols(), b.ncols());
+    T::gemm_adjoint(c.as_mut(), false, a, b, T::real(1.0));
+    c
+}

@@ -1,0 +1,141 @@
+//! A family of matrices A_1, …, A_q of one shape: the terms of an affine decomposition, or the matrices at the parameters
+//! of a training set.
+
+use super::scalar::Scalar;
+use crate::error::{Error, Result};
+use faer::{Mat, MatMut, MatRef};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Matrices A_1, …, A_q [n, n], of which nothing is asked but products and numbers: they may lie in a file.
+pub trait Terms<T: Scalar>: Debug + Sync {
+    /// Rows and columns of each matrix.
+    fn n_rows(&self) -> usize;
+    /// Number of matrices.
+    fn n_terms(&self) -> usize;
+    /// The numbers of matrix `term` on the common pattern; all n² of a dense one, row by row.
+    fn values(&self, term: usize) -> Result<Vec<T>>;
+    /// The common pattern.
+    fn pattern(&self) -> &Arc<Pattern>;
+}
+
+/// Where the stored numbers of a matrix are: rows in CSR form, or everywhere (row by row).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pattern {
+    Sparse { indptr: Vec<usize>, indices: Vec<usize> },
+    Dense { n_rows: usize },
+}
+
+impl Pattern {
+    /// Rows (and columns).
+    pub fn n_rows(&self) -> usize {
+        match self {
+            Pattern::Sparse { indptr, .. } => indptr.len().saturating_sub(1),
+            Pattern::Dense { n_rows } => *n_rows,
+        }
+    }
+
+    /// Number of stored entries.
+    pub fn n_entries(&self) -> usize {
+        match self {
+            Pattern::Sparse { indices, .. } => indices.len(),
+            Pattern::Dense { n_rows } => n_rows * n_rows,
+        }
+    }
+
+    /// Row and column of a stored entry.
+    pub fn place(&self, entry: usize) -> (usize, usize) {
+        match self {
+            Pattern::Sparse { indptr, indices } => (indptr.partition_point(|p| *p <= entry) - 1, indices[entry]),
+            Pattern::Dense { n_rows } => (entry / n_rows, entry % n_rows),
+        }
+    }
+
+    fn check<T>(&self, values: &[T], x: (usize, usize), out: (usize, usize)) -> Result<()> {
+        let (n, found) = (self.n_rows(), format!("{} values, {x:?} times, {out:?} out", values.len()));
+        if values.len() == self.n_entries() && x.0 == n && out == x {
+            return Ok(());
+        }
+        Err(Error::argument("product with a matrix", found, format!("{} values, {n} rows", self.n_entries())))
+    }
+
+    /// out = A x for the matrix with `values` on this pattern; x and out [n, m]. Cost: one pass over the values.
+    pub fn apply<T: Scalar>(&self, values: &[T], x: MatRef<'_, T>, mut out: MatMut<'_, T>) -> Result<()> {
+        self.check(values, (x.nrows(), x.ncols()), (out.nrows(), out.ncols()))?;
+        match self {
+            Pattern::Sparse { indptr, indices } => {
+                for j in 0..x.ncols() {
+                    let x = x.col(j);
+                    for (i, rows) in indptr.windows(2).enumerate() {
+                        out[(i, j)] = (rows[0]..rows[1]).map(|e| values[e] * x[indices[e]]).sum();
+                    }
+                }
+            }
+            Pattern::Dense { n_rows } => {
+                let a = MatRef::from_row_major_slice(values, *n_rows, *n_rows);
+                T::gemm(out, false, a, x, T::real(1.0));
+            }
+        }
+        Ok(())
+    }
+
+    /// out = Aᴴ x, as [`apply`](Self::apply).
+    pub fn apply_adjoint<T: Scalar>(&self, values: &[T], x: MatRef<'_, T>, mut out: MatMut<'_, T>) -> Result<()> {
+        self.check(values, (x.nrows(), x.ncols()), (out.nrows(), out.ncols()))?;
+        match self {
+            Pattern::Sparse { indptr, indices } => {
+                out.fill(T::default());
+                for j in 0..x.ncols() {
+                    for (i, rows) in indptr.windows(2).enumerate() {
+                        for e in rows[0]..rows[1] {
+                            out[(indices[e], j)] += values[e].conjugate() * x[(i, j)];
+                        }
+                    }
+                }
+            }
+            Pattern::Dense { n_rows } => {
+                let a = MatRef::from_row_major_slice(values, *n_rows, *n_rows);
+                T::gemm_adjoint(out, false, a, x, T::real(1.0));
+            }
+        }
+        Ok(())
+    }
+
+    /// The matrix with `values` on this pattern, in full.
+    pub fn to_dense<T: Scalar>(&self, values: &[T]) -> Mat<T> {
+        let n = self.n_rows();
+        let mut a = Mat::zeros(n, n);
+        match self {
+            Pattern::Sparse { indptr, indices } => {
+                for (i, rows) in indptr.windows(2).enumerate() {
+                    (rows[0]..rows[1]).for_each(|e| a[(i, indices[e])] += values[e]);
+                }
+            }
+            Pattern::Dense { .. } => a.copy_from(MatRef::from_row_major_slice(values, n, n)),
+        }
+        a
+    }
+}
+
+/// Matrices in memory.
+#[derive(Debug, Clone)]
+pub struct TermsInMemory<T> {
+    pub pattern: Arc<Pattern>,
+    /// The numbers of each matrix.
+    pub values: Vec<Vec<T>>,
+}
+
+impl<T: Scalar> Terms<T> for TermsInMemory<T> {
+    fn n_rows(&self) -> usize {
+        self.pattern.n_rows()
+    }
+    fn n_terms(&self) -> usize {
+        self.values.len()
+    }
+    fn values(&self, term: usize) -> Result<Vec<T>> {
+        Ok(self.values[term].clone())
+    }
+    fn pattern(&self) -> &Arc<Pattern> {
+        &self.pattern
+    }
+}
