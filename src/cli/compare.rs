@@ -55,6 +55,7 @@ pub struct Comparison<'a> {
 /// The rows of each field of a model that a rank needs for a comparison. Errors: K005 where the samples have other fields.
 pub fn rows_for(
     fields: &[FieldInfo],
+#[derive(Clone, Copy)]
     about: &Provenance,
     samples: &Samples,
     comm: &Arc<dyn Communicator>,

@@ -2,7 +2,7 @@
 
 use super::compare::{Comparison, check_mesh, rows_for};
 use super::fit::{fit, study_for, study_of};
-use super::pictures::{self, Figure, Pictures, Tried, say};
+use super::pictures::{self, Figure, Pictures, say};
 use super::predict::{inputs_from, load, open};
 use super::rank_rows::RankRows;
 use super::report::{self, Validated};
@@ -58,8 +58,9 @@ struct Fold {
 }
 
 impl Fold {
-    fn tried(&self) -> Tried<'_> {
-        Tried { model: &self.model, about: &self.about, rows: &self.rows, x: self.x.as_ref(), held: &self.held }
+    fn on<'a>(&'a self, samples: &'a Samples) -> Comparison<'a> {
+        let Fold { model, about, rows, x, held } = self;
+        Comparison { model, about, samples, rows, x: x.as_ref(), held }
     }
 }
 
@@ -87,8 +88,8 @@ impl Validate {
                 let drawn = || match folds.is_empty() {
                     true => Ok((Vec::new(), vec![NO_SAMPLES.to_string()])),
                     false => {
-                        let tried: Vec<Tried<'_>> = folds.iter().map(Fold::tried).collect();
-                        pictures::of_samples(&pooled, &tried, &samples, comm.as_ref())
+                        let tried: Vec<Comparison<'_>> = folds.iter().map(|fold| fold.on(&samples)).collect();
+                        pictures::of_samples(&pooled, &tried, comm.as_ref())
                     }
                 };
                 self.draw(&validated, &pooled, &value, drawn, pictures.as_mut(), global)
@@ -178,22 +179,17 @@ impl Validate {
             let (x, held) = agree(comm.as_ref(), both)?;
             model.fields = model.fields.into_iter().zip(&held).map(|(field, held)| held.of_field(field)).collect();
             let mut part = Collected::new(about.seconds, study.scores.floor.clone());
-            part.add(&Comparison {
-                model: &model,
-                about: &about,
-                samples: &samples,
-                rows: &test,
-                x: x.as_ref(),
-                held: &held,
-            })?;
+            let fold = Fold { model, about, rows: test, x, held };
+            part.add(&fold.on(&samples))?;
             parts.push(part.json());
             pooled.merge(part);
             // The same on all ranks: pictures are drawn together.
-            bytes += model.fields.iter().map(|f| 8 * f.info.n_dofs() * f.basis.ncols() / comm.size()).sum::<usize>();
+            let of = &fold.model.fields;
+            bytes += of.iter().map(|f| 8 * f.info.n_dofs() * f.basis.ncols() / comm.size()).sum::<usize>();
             if bytes > MOST_KEPT {
                 folds.clear();
             } else if self.draws() {
-                folds.push(Fold { model, about, rows: test, x, held });
+                folds.push(fold);
             }
         }
         let mut value = pooled.json();
@@ -245,14 +241,9 @@ impl Validate {
             ));
         }
         let mut scores = Collected::new(about.seconds, study.scores.floor.clone());
-        scores.add(&Comparison {
-            model: &model,
-            about: &about,
-            samples: &samples,
-            rows: &rows,
-            x: x.as_ref(),
-            held: &held,
-        })?;
+        let tried =
+            Comparison { model: &model, about: &about, samples: &samples, rows: &rows, x: x.as_ref(), held: &held };
+        scores.add(&tried)?;
         scores.points.training = about.training.chunks(x.ncols().max(1)).map(<[f64]>::to_vec).collect();
         let value = scores.json();
         agree(comm.as_ref(), show(&value, global))?;
@@ -265,8 +256,7 @@ impl Validate {
             known,
             model: Some((&model, &about)),
         };
-        let tried = [Tried { model: &model, about: &about, rows: &rows, x: x.as_ref(), held: &held }];
-        let drawn = || pictures::of_samples(&scores, &tried, &samples, comm.as_ref());
+        let drawn = || pictures::of_samples(&scores, &[tried], comm.as_ref());
         self.draw(&validated, &scores, &value, drawn, pictures, global)
     }
 
