@@ -9,6 +9,7 @@ use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::csv::read_table;
 use kolmo::io::mesh_file::{MeshArray, Number};
+use kolmo::io::former_pieces::FormerPieces;
 use kolmo::io::pod_model::{PodModelFile, Provenance};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
 use kolmo::io::sample_writer::{SampleWriter, sample_outputs};
@@ -343,7 +344,9 @@ impl Predict {
     ) -> Result<Told> {
         let n = x.nrows();
         let names = points.names(n);
-        spare_files(&sample_outputs(&self.output, &names).map_err(|e| e.inside("-o"))?, &points.inputs(&self.model))?;
+        let outputs = sample_outputs(&self.output, &names).map_err(|e| e.inside("-o"))?;
+        spare_files(&outputs, &points.inputs(&self.model))?;
+        let former = FormerPieces::of(&self.output, &names);
         let mut writer = SampleWriter::create(&self.output, &names).map_err(|e| e.inside("-o"))?;
         let (mut told, mut scalars) = (Told::default(), Vec::new());
         let moves: Vec<bool> = model.fields.iter().map(|f| is_points(&f.info, Some(mesh))).collect();
@@ -379,6 +382,7 @@ pub fn no_mesh(output: &Path) -> Error {
     Error::input("K009", output, "-o", found, expected, "choose an .h5 file")
 }
 
+        former.remove(&outputs);
 /// A point of a batch as a sample on a mesh.
 pub struct Sample<'a> {
     named: Vec<(String, &'a FieldInfo, &'a [f64])>,

@@ -11,6 +11,7 @@ pub mod ensight;
 pub mod field_chunks;
 pub mod field_slabs;
 pub mod file_rates;
+pub mod former_pieces;
 pub mod gmsh;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;

@@ -38,15 +38,30 @@ struct Joined {
     cells: Vec<Vec<bool>>,
 }
 
+/// Attribute of lists of files that tells which program wrote them: what it has written it may remove.
+pub(super) const BY: &str = "WrittenBy";
+pub(super) const KOLMO: &str = "kolmo";
+
 /// The files that a .pvtu file names. Errors: K001, K002, K003.
 pub(super) fn sources(path: &Path) -> Result<Vec<PathBuf>> {
+    read_list(path).map(|list| list.0)
+}
+
+/// The same of a file that kolmo wrote, none of another one.
+pub(in crate::io) fn sources_of_kolmo(path: &Path) -> Result<Vec<PathBuf>> {
+    read_list(path).map(|(sources, ours)| if ours { sources } else { Vec::new() })
+}
+
+/// Files that are named, and whether kolmo wrote the list.
+fn read_list(path: &Path) -> Result<(Vec<PathBuf>, bool)> {
     let bytes = Bytes::of(path)?;
     let (mut xml, _) = Xml::open(&bytes, "PUnstructuredGrid")?;
     check_end(&bytes)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut found = Vec::new();
+    let (mut found, mut ours) = (Vec::new(), false);
     while let Some(item) = xml.next()? {
         match item {
+            Item::Start(name, attributes) if name == "PUnstructuredGrid" => ours = attributes.get(BY) == Some(KOLMO),
             Item::Start(name, attributes) if name == "Piece" => {
                 let missing = || damaged(path, "Piece", "no Source", "the name of a file");
                 found.push(folder.join(attributes.get("Source").ok_or_else(missing)?));
@@ -57,7 +72,7 @@ pub(super) fn sources(path: &Path) -> Result<Vec<PathBuf>> {
     if found.is_empty() {
         return Err(damaged(path, "PUnstructuredGrid", "no Piece", "one or more"));
     }
-    Ok(found)
+    Ok((found, ours))
 }
 
 impl PvtuFile {
