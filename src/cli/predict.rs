@@ -1,5 +1,6 @@
 //! `kolmo predict`.
 
+use super::compare::missing_name;
 use super::predict_ranks::{on_pieces, stacked_on_ranks};
 use super::{Global, spare, spare_files};
 use clap::Args;
@@ -8,8 +9,8 @@ use kolmo::comm::{Communicator, SingleComm, agree};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::csv::read_table;
-use kolmo::io::mesh_file::{MeshArray, Number};
 use kolmo::io::former_pieces::FormerPieces;
+use kolmo::io::mesh_file::{MeshArray, Number};
 use kolmo::io::pod_model::{PodModelFile, Provenance};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
 use kolmo::io::sample_writer::{SampleWriter, sample_outputs};
@@ -72,7 +73,8 @@ pub fn load(file: &PodModelFile, rows: Vec<Option<Vec<usize>>>, modes: Option<i6
 
 /// The inputs of a model by their names from a table of points.
 pub fn inputs_from(table: &Table, names: &[String], file: &Path) -> Result<Mat<f64>> {
-    let columns = kolmo::io::csv::columns(file, table, names)?;
+    let column = |name: &String| table.position(name).ok_or_else(|| missing_input(table, names, name, file));
+    let columns = names.iter().map(column).collect::<Result<Vec<_>>>()?;
     let x = Mat::from_fn(table.n_rows(), columns.len(), |i, j| table.row(i)[columns[j]]);
     for (j, name) in names.iter().enumerate() {
         if let Some(i) = x.col(j).iter().position(|v| !v.is_finite()) {
@@ -87,6 +89,15 @@ pub fn inputs_from(table: &Table, names: &[String], file: &Path) -> Result<Mat<f
         }
     }
     Ok(x)
+}
+
+/// The error for an input of a model that a table lacks.
+fn missing_input(table: &Table, names: &[String], name: &str, file: &Path) -> Error {
+    if let Some(reason) = table.reason(name) {
+        return reason.clone();
+    }
+    let others: Vec<&str> = table.names.iter().filter(|n| !names.contains(n)).map(String::as_str).collect();
+    missing_name(file, "input", name, &table.names, &others)
 }
 
 /// Field `k` at the points `points` of a prediction.
@@ -371,6 +382,7 @@ impl Predict {
         }
         let names = model.scalars.iter().map(|s| s.name.clone()).collect();
         writer.finish(Some(&points.table), Some(&Table::new(names, scalars)?))?;
+        former.remove(&outputs);
         steps.tell("done", n, n);
         Ok(told)
     }
@@ -382,7 +394,6 @@ pub fn no_mesh(output: &Path) -> Error {
     Error::input("K009", output, "-o", found, expected, "choose an .h5 file")
 }
 
-        former.remove(&outputs);
 /// A point of a batch as a sample on a mesh.
 pub struct Sample<'a> {
     named: Vec<(String, &'a FieldInfo, &'a [f64])>,
