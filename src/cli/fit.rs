@@ -243,13 +243,14 @@ impl Fit {
                 // A folder that is missing is told before the work, not after it.
                 drop(kolmo::io::atomic::temporary(&output)?);
             }
-            let samples = Samples::of(&study)?;
-            spare_files(std::slice::from_ref(&output), &samples.files)?;
-            let (rows, _) = study.select(samples.source.n_samples())?;
-            Ok((study, output, beside, samples, rows))
+            Ok((study, output, beside))
         };
         // Files may differ between the machines of a run: an error of one rank is the error of all.
-        let (study, output, beside, samples, rows) = agree(comm.as_ref(), prepare())?;
+        let (study, output, beside) = agree(comm.as_ref(), prepare())?;
+        let samples = Samples::on(&study, &comm)?;
+        let spared = spare_files(std::slice::from_ref(&output), &samples.files);
+        let rows = spared.and_then(|()| study.select(samples.source.n_samples()));
+        let (rows, _) = agree(comm.as_ref(), rows)?;
         let kept = Arc::new(self.checkpoint(&output, Work::new(&study.text, &rows, &samples.files), global)?);
         let fitted = fit_kept(&study, &samples, &rows, global, Some(kept.clone()));
         // Data that changed in the meantime are the reason of any other error, and no model comes from them.

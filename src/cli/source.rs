@@ -1,6 +1,7 @@
 //! From a study to the arrays that a fit or a score needs.
 
 use super::warn;
+use kolmo::comm::{Communicator, agree};
 use kolmo::data::study::{Study, unknown_name};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
@@ -34,13 +35,38 @@ type Opened = (Arc<dyn SnapshotSource>, Option<sprs::CsMat<f64>>);
 
 /// Opens samples by their kind: mesh files (a folder, a pattern, one file), .npy and .npz, else stacked HDF5.
 pub fn open(path: &Path) -> Result<Opened> {
+    match located(path)? {
+        (path, true) => Ok((Arc::new(MeshSamples::open(&path)?), None)),
+        (path, false) => arrays(&path),
+    }
+}
+
+/// [`open`] by ranks of which each is to read its rows. Collective; errors may be those of one rank.
+fn open_on(path: &Path, comm: &Arc<dyn Communicator>) -> Result<Opened> {
+    let (path, are_meshes) = agree(comm.as_ref(), located(path))?;
+    let kinds = comm.all_gather(&[f64::from(u8::from(are_meshes))]);
+    match are_meshes && kinds.iter().all(|kind| *kind == [1.0]) {
+        true => Ok((Arc::new(MeshSamples::open_on(&path, comm)?), None)),
+        // Of one rank at most here: files differ between the machines of the run.
+        false if are_meshes => open(&path),
+        false => arrays(&path),
+    }
+}
+
+/// Where the samples lie, and whether they are mesh files.
+fn located(path: &Path) -> Result<(PathBuf, bool)> {
     if is_pattern(path) || MeshFormat::of(path).is_some() {
-        return Ok((Arc::new(MeshSamples::open(path)?), None));
+        return Ok((path.to_path_buf(), true));
     }
-    if path.is_dir() {
-        let samples = contents(path)?.samples;
-        return if samples.is_dir() { Ok((Arc::new(MeshSamples::open(&samples)?), None)) } else { open(&samples) };
+    if !path.is_dir() {
+        return Ok((path.to_path_buf(), false));
     }
+    let samples = contents(path)?.samples;
+    if samples.is_dir() { Ok((samples, true)) } else { located(&samples) }
+}
+
+/// Opens samples that are arrays.
+fn arrays(path: &Path) -> Result<Opened> {
     let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     if kind == "npy" || kind == "npz" {
         return Ok((Arc::new(NumpyFile::open(path)?), None));
@@ -163,9 +189,26 @@ impl Samples {
         )
     }
 
+    /// [`of`](Self::of) by ranks of which each is to read its rows; all have the same error. Collective.
+    pub fn on(study: &Study, comm: &Arc<dyn Communicator>) -> Result<Samples> {
+        let (file, data) = (study.resolve(&study.data.samples), &study.data);
+        let joined = |opened| Samples::join(study, &file, data.parameters.as_deref(), data.scalars.as_deref(), opened);
+        agree(comm.as_ref(), open_on(&file, comm).and_then(joined))
+    }
+
     /// Opens a file in the light of a study.
     pub fn in_file(study: &Study, file: &Path, parameters: Option<&Path>, scalars: Option<&Path>) -> Result<Samples> {
-        let (source, file_product) = open(file)?;
+        Samples::join(study, file, parameters, scalars, open(file)?)
+    }
+
+    /// Joins samples with their tables.
+    fn join(
+        study: &Study,
+        file: &Path,
+        parameters: Option<&Path>,
+        scalars: Option<&Path>,
+        (source, file_product): Opened,
+    ) -> Result<Samples> {
         let n = source.n_samples();
         let beside = tables_beside(file)?;
         let named = |path: Option<&Path>, beside: Option<PathBuf>| path.map(|p| study.resolve(p)).or(beside);

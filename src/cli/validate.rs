@@ -150,17 +150,17 @@ impl Validate {
 
     fn cross(&self, k: usize, global: &Global) -> Result<Crossed> {
         let comm = global.comm();
+        let study = agree(comm.as_ref(), study_of(&self.file, None))?;
+        let samples = Samples::on(&study, &comm)?;
         let prepare = || {
-            let study = study_of(&self.file, None)?;
-            let samples = Samples::of(&study)?;
             let (rows, _) = study.select(samples.source.n_samples())?;
             if k < 2 || k > rows.len() {
                 let (expected, mend) = (format!("2 to {}", rows.len()), "choose a number of folds in that range");
                 return Err(Error::input("K009", &self.file, "--folds", k.to_string(), expected, mend));
             }
-            Ok((study, samples, rows))
+            Ok(rows)
         };
-        let (study, samples, rows) = agree(comm.as_ref(), prepare())?;
+        let rows = agree(comm.as_ref(), prepare())?;
         let mut pooled = Collected::new(0.0, study.scores.floor.clone());
         let (mut parts, mut folds, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
         for fold in 0..k {

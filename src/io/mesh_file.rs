@@ -2,11 +2,13 @@
 
 use crate::data::{FieldInfo, Location};
 use crate::error::{Error, Result};
+use crate::io::vtk::pvtu::PvtuFile;
 use crate::mesh::Mesh;
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +120,19 @@ pub trait MeshFile: Send + Sync + Debug {
     /// The values of an array, [n_entities, n_components] row-major: points in the order of the mesh, cells in the order of its
     /// blocks. Not checked for finite numbers. Errors: K003 truncated or damaged.
     fn read(&self, state: usize, array: &ArrayInfo) -> Result<Vec<f64>>;
+    /// The values of some entities of an array. Where a mesh lies in several files, only those that hold some of them are read.
+    fn read_rows(&self, state: usize, array: &ArrayInfo, entities: Range<usize>) -> Result<Vec<f64>> {
+        let (values, k) = (self.read(state, array)?, array.field.n_components.max(1));
+        if entities == (0..array.field.n_entities) {
+            return Ok(values);
+        }
+        let rows = values.get(entities.start * k..entities.end * k).map(<[f64]>::to_vec);
+        rows.ok_or_else(|| Error::argument(format!("entities of {}", array.field.name), values.len() / k, entities.end))
+    }
+    /// The file as pieces that can be read one by one, where its mesh is made of such.
+    fn pieces(&self) -> Option<&PvtuFile> {
+        None
+    }
     /// Arrays that belong to no entity, such as parameters. Text is left out.
     fn field_data(&self, _state: usize) -> Result<Vec<(String, Vec<f64>)>> {
         Ok(Vec::new())

@@ -30,6 +30,7 @@ pub mod predictions;
 pub(crate) mod rank_order;
 pub mod rank_predictions;
 pub(crate) mod raw_chunk;
+pub(crate) mod same_pieces;
 pub mod sample_files;
 pub mod sample_writer;
 pub(crate) mod scanner;

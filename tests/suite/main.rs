@@ -40,6 +40,7 @@ mod openfoam_samples;
 mod outputs;
 mod outside;
 mod partition;
+mod partitioned_samples;
 mod pictures;
 mod plan;
 mod pod;

@@ -9,6 +9,7 @@ use crate::io::vtk::vtu_writer::escape;
 use crate::io::vtk::xml::{Attributes, Item, Xml, check_end};
 use crate::mesh::Mesh;
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -161,6 +162,10 @@ impl MeshFile for PvdFile {
 
     fn read(&self, state: usize, array: &ArrayInfo) -> Result<Vec<f64>> {
         self.state(state)?.read(0, array)
+    }
+
+    fn read_rows(&self, state: usize, array: &ArrayInfo, entities: Range<usize>) -> Result<Vec<f64>> {
+        self.state(state)?.read_rows(0, array, entities)
     }
 
     fn field_data(&self, state: usize) -> Result<Vec<(String, Vec<f64>)>> {
