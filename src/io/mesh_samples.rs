@@ -243,9 +243,15 @@ impl Sample {
 
 /// Compares the mesh of each sample with the first one. Collective.
 fn relate(begun: &mut Begun, comm: &Arc<dyn Communicator>) {
-    let Begun { samples, first: number, mesh: first, .. } = begun;
+    let Begun { samples, first: number, mesh: first, arrays, .. } = begun;
     let pieces: Vec<Option<&PvtuFile>> = samples.iter().map(|s| s.file.as_ref().ok()?.pieces()).collect();
-    let (same, first): (_, &Mesh) = (same_pieces(&pieces, *number, comm), first);
+    let mut locations: Vec<Location> = Vec::new();
+    for array in arrays.iter().filter(|a| a.number != Number::Integer) {
+        if !locations.contains(&array.field.location) {
+            locations.push(array.field.location);
+        }
+    }
+    let (same, first): (_, &Mesh) = (same_pieces(&pieces, *number, &locations, comm), first);
     let relation = |s: &Sample| match s.file().and_then(|f| f.mesh(s.state)) {
         Ok(mesh) => Ok(Arc::new(correspondence(first, &mesh))),
         Err(e) => Err(e),

@@ -9,13 +9,19 @@ use std::sync::Arc;
 
 /// Whether each file has, number by number and bit by bit, the pieces of file `first`; such files take over how these are joined.
 ///
-/// Each rank reads the pieces that give it rows (points and cells shared out evenly), of every file. False says nothing: another
-/// mesh, a file that cannot be read, no partitioned mesh at all. The same on all ranks. Collective: one all-gather, one sum.
-pub(super) fn same_pieces(files: &[Option<&PvtuFile>], first: usize, comm: &Arc<dyn Communicator>) -> Vec<bool> {
+/// Each rank reads the pieces that give it rows (the entities of each of the `locations` shared out evenly), of every file. False says
+/// nothing: another mesh, a file that cannot be read, no partitioned mesh at all. The same on all ranks. Collective: one all-gather, one sum.
+pub(super) fn same_pieces(
+    files: &[Option<&PvtuFile>],
+    first: usize,
+    locations: &[Location],
+    comm: &Arc<dyn Communicator>,
+) -> Vec<bool> {
     let model = files.get(first).copied().flatten();
-    let own = model.and_then(|model| own_pieces(model, comm));
+    let own = model.and_then(|model| own_pieces(model, locations, comm));
     let seen = |location: Location| model.and_then(|m| Some(m.given(m.n_pieces().checked_sub(1)?, location).ok()?.end));
-    let numbers = [Some(files.len()), Some(first), model.map(PvtuFile::n_pieces), own.as_ref().map(|_| 0)];
+    let numbers =
+        [Some(files.len()), Some(first), Some(locations.len()), model.map(PvtuFile::n_pieces), own.as_ref().map(|_| 0)];
     let numbers = numbers.into_iter().chain([Location::Point, Location::Cell].map(seen));
     let numbers: Vec<f64> = numbers.map(|n| n.map_or(-1.0, |n| n as f64)).collect();
     // Files may differ between the machines of a run.
@@ -36,11 +42,15 @@ pub(super) fn same_pieces(files: &[Option<&PvtuFile>], first: usize, comm: &Arc<
 }
 
 /// The pieces that give rows of this rank, with their meshes; of pieces that give none every rank has some.
-fn own_pieces(model: &PvtuFile, comm: &Arc<dyn Communicator>) -> Option<Vec<(usize, PieceMesh)>> {
+fn own_pieces(
+    model: &PvtuFile,
+    locations: &[Location],
+    comm: &Arc<dyn Communicator>,
+) -> Option<Vec<(usize, PieceMesh)>> {
     let last = model.n_pieces().checked_sub(1)?;
     let mut wanted = vec![false; model.n_pieces()];
     let mut gives = vec![false; model.n_pieces()];
-    for location in [Location::Point, Location::Cell] {
+    for &location in locations {
         let n = model.given(last, location).ok()?.end;
         let rows = Layout::even(n, 1, comm.clone()).local_range();
         for (p, (wanted, gives)) in wanted.iter_mut().zip(&mut gives).enumerate() {
