@@ -69,6 +69,28 @@ pub(crate) fn restricted<'a>(mesh: &Mesh, carrier: &Mesh, a: &MeshArray<'a>) -> 
     Cow::Owned(kept)
 }
 
+/// Refuses values that do not cover the points, all cells, or the cells of the highest dimension, and fractions among integers (K100).
+pub(crate) fn check_length(mesh: &Mesh, a: &MeshArray<'_>) -> Result<()> {
+    let k = a.n_components;
+    let whole = k > 0 && a.values.len().is_multiple_of(k);
+    let n = a.values.len() / k.max(1);
+    let (fits, expected) = match a.location {
+        Location::Point => (n == mesh.n_points(), format!("{} x {k} on points", mesh.n_points())),
+        Location::Cell => {
+            (n == mesh.n_cells() || n == mesh.n_top_cells(), format!("{} x {k} on cells", mesh.n_cells()))
+        }
+        Location::Free => (true, format!("rows of {k}")),
+    };
+    if whole && fits {
+        let fraction = |v: &&f64| a.number == Number::Integer && (**v as i64) as f64 != **v;
+        return match a.values.iter().find(fraction) {
+            Some(v) => Err(Error::argument(format!("array `{}` of integers", a.name), v, "integers")),
+            None => Ok(()),
+        };
+    }
+    Err(Error::argument(format!("array `{}`", a.name), a.values.len(), expected))
+}
+
 /// Field data that hold the time of a file, as VTK and ParaView name them.
 pub(crate) const TIME: &str = "TimeValue";
 
@@ -113,6 +135,11 @@ pub trait MeshFile: Send + Sync + Debug {
     }
     /// The mesh of a state. Errors: K003 truncated or damaged, K004 points that are not finite, K015 cells out of range.
     fn mesh(&self, state: usize) -> Result<Mesh>;
+    /// The mesh of a state as its file encodes it, not decoded: states of which these bytes are equal have the same mesh. `None`
+    /// where the format does not tell. Errors: K003 truncated.
+    fn encoded_mesh(&self, _state: usize) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
     /// The arrays of a state in the order of the file.
     fn arrays(&self, state: usize) -> Result<Vec<ArrayInfo>>;
     /// The values of an array, [n_entities, n_components] row-major: points in the order of the mesh, cells in the order of its

@@ -75,17 +75,19 @@ impl MeshSamples {
             }
         }
         let usable = |s: &Sample| s.file().and_then(|f| Ok((f.mesh(s.state)?, f.arrays(s.state)?)));
-        let mut found = samples.iter().map(usable);
-        let first = found.find(|r| r.is_ok());
+        let mut found = samples.iter().map(|s| (s, usable(s)));
+        let first = found.find(|(_, r)| r.is_ok());
+        // Of the first sample, the mesh as its file encodes it.
+        let encoded = first.as_ref().filter(|_| samples.len() > 1).and_then(|(s, _)| s.encoded());
         let (mesh, arrays) = match (first, samples.first()) {
-            (Some(first), _) => first?,
+            (Some((_, first)), _) => first?,
             (None, Some(sample)) => usable(sample)?,
             (None, None) => {
                 let mend = "name the folder that holds the result files";
                 return Err(Error::input("K008", path, "", "no states", "at least one sample", mend));
             }
         };
-        relate(&mut samples, &mesh);
+        relate(&mut samples, &mesh, encoded.as_deref());
         let points_move = samples.iter().any(|s| *s.relation == Correspondence::Moved);
         let of_kind = |integer: bool| {
             let chosen = arrays.iter().filter(|a| (a.number == Number::Integer) == integer);
@@ -191,14 +193,20 @@ impl Sample {
         self.file.as_deref().map_err(Error::clone)
     }
 
+    /// The mesh as the file encodes it, where the format tells it.
+    fn encoded(&self) -> Option<Vec<u8>> {
+        self.file.as_ref().ok()?.encoded_mesh(self.state).ok()?
+    }
+
     fn time(&self) -> Option<f64> {
         self.file.as_ref().ok()?.times()?.get(self.state).copied()
     }
 }
 
-/// Compares the mesh of each sample with the first one.
-fn relate(samples: &mut [Sample], first: &Mesh) {
+/// Compares the mesh of each sample with the first one, which is `encoded` in its file: a mesh of the same bytes is not decoded.
+fn relate(samples: &mut [Sample], first: &Mesh, encoded: Option<&[u8]>) {
     let relation = |s: &Sample| match s.file().and_then(|f| f.mesh(s.state)) {
+        _ if encoded.is_some() && s.encoded().as_deref() == encoded => Ok(Arc::new(Correspondence::Same)),
         Ok(mesh) => Ok(Arc::new(correspondence(first, &mesh))),
         Err(e) => Err(e),
     };

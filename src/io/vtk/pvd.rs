@@ -150,6 +150,10 @@ impl MeshFile for PvdFile {
         self.state(state)?.mesh(0)
     }
 
+    fn encoded_mesh(&self, state: usize) -> Result<Option<Vec<u8>>> {
+        self.state(state)?.encoded_mesh(0)
+    }
+
     fn arrays(&self, state: usize) -> Result<Vec<ArrayInfo>> {
         self.state(state)?.arrays(0)
     }
