@@ -74,6 +74,7 @@ enum Verb {
     Validate(validate::Validate),
     /// What a data set, a study or a model file holds. Example: kolmo info model.h5
     Info {
+        /// A model, a study, a data file, a mesh file, or a folder or pattern of them
         file: PathBuf,
         /// Write a report (one file, no network) that a browser opens; reads all data once, for the ranges of fields
         #[arg(long, value_name = "FILE")]
@@ -84,9 +85,15 @@ enum Verb {
     /// What a fit costs in operations, bytes, memory and seconds, before it is paid. Example: kolmo plan study.toml --ranks 64 --nodes 4
     Plan(plan::Plan),
     /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
-    Check { file: PathBuf },
+    Check {
+        /// A study, a model, or data
+        file: PathBuf,
+    },
     /// Cause and mend of an error, or all codes. Example: kolmo explain K004
-    Explain { code: Option<String> },
+    Explain {
+        /// The code in the brackets of an error
+        code: Option<String>,
+    },
     /// Fits, predicts and validates a supersonic flow. Example: kolmo demo out
     Demo { folder: Option<PathBuf> },
     /// What this build and machine have. Example: kolmo doctor

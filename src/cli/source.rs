@@ -45,9 +45,20 @@ pub fn open(path: &Path) -> Result<Opened> {
     if kind == "npy" || kind == "npz" {
         return Ok((Arc::new(NumpyFile::open(path)?), None));
     }
-    let file = StackedFile::open(path)?;
+    let file = StackedFile::open(path).map_err(|e| of_no_kind(path, &kind, e))?;
     let product = file.inner_product()?;
     Ok((Arc::new(file), product))
+}
+
+/// What is said of a file that is not HDF5 and has not the ending of any other kind.
+fn of_no_kind(path: &Path, kind: &str, error: Error) -> Error {
+    let other = matches!(&error, Error::Input { code: "K002", found, .. } if found.contains("signature"));
+    if !other || ["h5", "hdf5"].contains(&kind) {
+        return error;
+    }
+    let found = if kind.is_empty() { "no ending, and no HDF5 file".into() } else { format!("the ending .{kind}") };
+    let expected = format!(".h5, .npy, .npz, {}, or the folder of an OpenFOAM case", MeshFormat::endings());
+    Error::input("K002", path, "", found, expected, "convert the file, or give it the ending of its format")
 }
 
 /// The tables that lie with mesh files: parameters and scalars, where there are any.
