@@ -20,6 +20,7 @@ pub mod model_file;
 pub mod model_reader;
 pub mod model_writer;
 mod npz;
+pub mod npz_writer;
 pub mod numpy;
 pub mod open_mesh;
 pub mod openfoam;

@@ -66,5 +66,6 @@ mod vtk_legacy;
 mod vtk_series;
 mod vtk_xml;
 mod vtu;
+mod written_formats;
 mod xdmf;
 mod xdmf_forms;
