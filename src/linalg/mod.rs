@@ -16,6 +16,7 @@ pub mod scalar;
 pub mod simd;
 pub mod slab_products;
 pub mod slabs;
+pub mod small;
 pub mod sparse;
 pub mod sparse_cholesky;
 pub mod tall;

@@ -79,6 +79,8 @@ pub trait Scalar:
     fn lu_solve(a: MatRef<'_, Self>, b: MatRef<'_, Self>, what: &str) -> Result<(Mat<Self>, f64)>;
     /// Columns in the order of QR with column pivoting, and the diagonal of R in absolute values.
     fn pivoted_columns(a: MatRef<'_, Self>) -> (Vec<usize>, Vec<f64>);
+    /// Eigenvalues of a Hermitian matrix, ascending (lower triangle read).
+    fn hermitian_eigenvalues(a: MatRef<'_, Self>) -> Result<Vec<f64>>;
 }
 
 macro_rules! dense_functions {
@@ -158,6 +160,18 @@ macro_rules! dense_functions {
                 Default::default(),
             );
             (order, (0..size).map(|i| qr[(i, i)].modulus()).collect())
+        }
+
+        fn hermitian_eigenvalues(a: MatRef<'_, Self>) -> Result<Vec<f64>> {
+            use faer::linalg::evd::{ComputeEigenvectors::No, self_adjoint_evd, self_adjoint_evd_scratch};
+            let mut s = Diag::zeros(a.nrows());
+            let request = self_adjoint_evd_scratch::<$t>(a.nrows(), No, Par::Seq, Default::default());
+            let mut memory = MemBuffer::new(request);
+            let stack = MemStack::new(&mut memory);
+            self_adjoint_evd(a, s.as_mut(), None, Par::Seq, stack, Default::default()).map_err(|_| {
+                Error::NotConverged { what: "Hermitian eigenvalues".into(), reached: f64::NAN, wanted: f64::EPSILON }
+            })?;
+            Ok(s.column_vector().iter().map(|x: &$t| x.re()).collect())
         }
     };
 }

@@ -1,8 +1,11 @@
 //! Trained models: evaluation only, no snapshots, no ranks.
 
 pub mod pod_regression;
+pub mod reduced_basis;
+pub mod reduced_basis_residual;
 
 pub use pod_regression::{PodRegression, Prediction, ReducedField, ScalarModel};
+pub use reduced_basis::ReducedBasis;
 
 /// The inputs of a model and the box of the training points.
 #[derive(Debug, Clone, Default, PartialEq)]
