@@ -176,6 +176,21 @@ pub fn lu_solve_in_place<T: Scalar>(lu: &[T], n: usize, swaps: &[usize], b: &mut
     }
 }
 
+/// b <- A⁻ᴴ b with the factors of [`lu_in_place`]. 2 n² operations.
+pub fn lu_solve_adjoint_in_place<T: Scalar>(lu: &[T], n: usize, swaps: &[usize], b: &mut [T]) {
+    for k in 0..n {
+        let known = dot(&lu[k * n..k * n + k], &b[..k]);
+        b[k] = (b[k] - known) / lu[k * n + k].conjugate();
+    }
+    for k in (0..n).rev() {
+        let known = dot(&lu[k * n + k + 1..(k + 1) * n], &b[k + 1..n]);
+        b[k] = b[k] - known;
+    }
+    for (k, row) in swaps.iter().enumerate().take(n).rev() {
+        b.swap(k, *row);
+    }
+}
+
 /// Least squares min ||a x - b|| for a [m, n], m >= n, by Householder QR: x in the first n places of `b`; returns the norm
 /// that is left.
 ///

@@ -17,6 +17,24 @@ pub trait Terms<T: Scalar>: Debug + Sync {
     fn values(&self, term: usize) -> Result<Vec<T>>;
     /// The common pattern.
     fn pattern(&self) -> &Arc<Pattern>;
+    /// The numbers of sum_q c_q A_q, one matrix in memory at a time. Errors: another number of coefficients, those of
+    /// reading.
+    fn combine(&self, coefficients: &[T]) -> Result<Vec<T>> {
+        check_number(coefficients.len(), self.n_terms())?;
+        let mut sum = vec![T::default(); self.pattern().n_entries()];
+        for (q, c) in coefficients.iter().enumerate() {
+            add_scaled(&mut sum, *c, &self.values(q)?);
+        }
+        Ok(sum)
+    }
+}
+
+fn check_number(found: usize, n_terms: usize) -> Result<()> {
+    if found == n_terms { Ok(()) } else { Err(Error::argument("coefficients of matrices", found, n_terms)) }
+}
+
+fn add_scaled<T: Scalar>(sum: &mut [T], c: T, values: &[T]) {
+    sum.iter_mut().zip(values).for_each(|(s, v)| *s += c * *v);
 }
 
 /// Where the stored numbers of a matrix are: rows in CSR form, or everywhere (row by row).
@@ -134,6 +152,64 @@ impl<T: Scalar> Terms<T> for TermsInMemory<T> {
     }
     fn values(&self, term: usize) -> Result<Vec<T>> {
         Ok(self.values[term].clone())
+    }
+    fn pattern(&self) -> &Arc<Pattern> {
+        &self.pattern
+    }
+    fn combine(&self, coefficients: &[T]) -> Result<Vec<T>> {
+        check_number(coefficients.len(), self.values.len())?;
+        let mut sum = vec![T::default(); self.pattern.n_entries()];
+        coefficients.iter().zip(&self.values).for_each(|(c, values)| add_scaled(&mut sum, *c, values));
+        Ok(sum)
+    }
+}
+
+/// The conjugate transposes of a family, on the transposed pattern.
+#[derive(Debug)]
+pub struct AdjointTerms<'a, T: Scalar> {
+    terms: &'a dyn Terms<T>,
+    pattern: Arc<Pattern>,
+    /// Entry of the family that each entry of the transpose is.
+    from: Vec<usize>,
+}
+
+impl<'a, T: Scalar> AdjointTerms<'a, T> {
+    /// O(entries) once.
+    pub fn new(terms: &'a dyn Terms<T>) -> AdjointTerms<'a, T> {
+        let (pattern, from) = match terms.pattern().as_ref() {
+            Pattern::Dense { n_rows: n } => {
+                (terms.pattern().clone(), (0..n * n).map(|e| (e % n) * n + e / n).collect())
+            }
+            Pattern::Sparse { indptr, indices } => {
+                let n = indptr.len().saturating_sub(1);
+                let mut first = vec![0; n + 1];
+                indices.iter().for_each(|j| first[j + 1] += 1);
+                (0..n).for_each(|j| first[j + 1] += first[j]);
+                let (mut next, mut from, mut rows) = (first.clone(), vec![0; indices.len()], vec![0; indices.len()]);
+                for (i, range) in indptr.windows(2).enumerate() {
+                    for e in range[0]..range[1] {
+                        let place = next[indices[e]];
+                        (from[place], rows[place]) = (e, i);
+                        next[indices[e]] += 1;
+                    }
+                }
+                (Arc::new(Pattern::Sparse { indptr: first, indices: rows }), from)
+            }
+        };
+        AdjointTerms { terms, pattern, from }
+    }
+}
+
+impl<T: Scalar> Terms<T> for AdjointTerms<'_, T> {
+    fn n_rows(&self) -> usize {
+        self.terms.n_rows()
+    }
+    fn n_terms(&self) -> usize {
+        self.terms.n_terms()
+    }
+    fn values(&self, term: usize) -> Result<Vec<T>> {
+        let values = self.terms.values(term)?;
+        Ok(self.from.iter().map(|e| values[*e].conjugate()).collect())
     }
     fn pattern(&self) -> &Arc<Pattern> {
         &self.pattern
