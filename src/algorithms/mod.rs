@@ -3,6 +3,7 @@
 pub mod conformal;
 pub mod gaussian_process;
 pub mod gaussian_process_groups;
+pub mod greedy;
 pub mod hapod;
 mod hyperparameters;
 pub mod incremental_svd;

@@ -4,8 +4,12 @@
 use super::scalar::Scalar;
 use crate::error::{Error, Result};
 use faer::{Mat, MatMut, MatRef};
+use rayon::prelude::*;
 use std::fmt::Debug;
 use std::sync::Arc;
+
+/// Rows of a product with a dense matrix that one task computes.
+const DENSE_ROWS: usize = 256;
 
 /// Matrices A_1, …, A_q [n, n], of which nothing is asked but products and numbers: they may lie in a file.
 pub trait Terms<T: Scalar>: Debug + Sync {
@@ -77,43 +81,50 @@ impl Pattern {
         Err(Error::argument("product with a matrix", found, format!("{} values, {n} rows", self.n_entries())))
     }
 
-    /// out = A x for the matrix with `values` on this pattern; x and out [n, m]. Cost: one pass over the values.
-    pub fn apply<T: Scalar>(&self, values: &[T], x: MatRef<'_, T>, mut out: MatMut<'_, T>) -> Result<()> {
+    /// out = A x for the matrix with `values` on this pattern; x and out [n, m]. Columns, or rows of a dense matrix, are
+    /// shared out over threads. Cost: one pass over the values, per column where they are sparse.
+    pub fn apply<T: Scalar>(&self, values: &[T], x: MatRef<'_, T>, out: MatMut<'_, T>) -> Result<()> {
         self.check(values, (x.nrows(), x.ncols()), (out.nrows(), out.ncols()))?;
         match self {
             Pattern::Sparse { indptr, indices } => {
-                for j in 0..x.ncols() {
+                out.par_col_chunks_mut(1).enumerate().for_each(|(j, mut out)| {
                     let x = x.col(j);
                     for (i, rows) in indptr.windows(2).enumerate() {
-                        out[(i, j)] = (rows[0]..rows[1]).map(|e| values[e] * x[indices[e]]).sum();
+                        out[(i, 0)] = (rows[0]..rows[1]).map(|e| values[e] * x[indices[e]]).sum();
                     }
-                }
+                });
             }
             Pattern::Dense { n_rows } => {
                 let a = MatRef::from_row_major_slice(values, *n_rows, *n_rows);
-                T::gemm(out, false, a, x, T::real(1.0));
+                out.par_row_chunks_mut(DENSE_ROWS).enumerate().for_each(|(b, out)| {
+                    let rows = a.subrows(b * DENSE_ROWS, out.nrows());
+                    T::gemm(out, false, rows, x, T::real(1.0));
+                });
             }
         }
         Ok(())
     }
 
     /// out = Aᴴ x, as [`apply`](Self::apply).
-    pub fn apply_adjoint<T: Scalar>(&self, values: &[T], x: MatRef<'_, T>, mut out: MatMut<'_, T>) -> Result<()> {
+    pub fn apply_adjoint<T: Scalar>(&self, values: &[T], x: MatRef<'_, T>, out: MatMut<'_, T>) -> Result<()> {
         self.check(values, (x.nrows(), x.ncols()), (out.nrows(), out.ncols()))?;
         match self {
             Pattern::Sparse { indptr, indices } => {
-                out.fill(T::default());
-                for j in 0..x.ncols() {
+                out.par_col_chunks_mut(1).enumerate().for_each(|(j, mut out)| {
+                    out.fill(T::default());
                     for (i, rows) in indptr.windows(2).enumerate() {
                         for e in rows[0]..rows[1] {
-                            out[(indices[e], j)] += values[e].conjugate() * x[(i, j)];
+                            out[(indices[e], 0)] += values[e].conjugate() * x[(i, j)];
                         }
                     }
-                }
+                });
             }
             Pattern::Dense { n_rows } => {
                 let a = MatRef::from_row_major_slice(values, *n_rows, *n_rows);
-                T::gemm_adjoint(out, false, a, x, T::real(1.0));
+                out.par_row_chunks_mut(DENSE_ROWS).enumerate().for_each(|(b, out)| {
+                    let columns = a.subcols(b * DENSE_ROWS, out.nrows());
+                    T::gemm_adjoint(out, false, columns, x, T::real(1.0));
+                });
             }
         }
         Ok(())

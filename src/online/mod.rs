@@ -2,7 +2,9 @@
 
 pub mod pod_regression;
 pub mod reduced_basis;
+pub mod reduced_basis_dual;
 pub mod reduced_basis_residual;
+pub mod reduced_basis_time;
 
 pub use pod_regression::{PodRegression, Prediction, ReducedField, ScalarModel};
 pub use reduced_basis::ReducedBasis;
