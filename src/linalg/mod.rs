@@ -8,6 +8,7 @@ pub mod exchange_rows;
 pub mod gram_schmidt;
 pub mod householder;
 pub mod inner_product;
+pub(crate) mod multiples;
 pub mod quasi_newton;
 pub mod randomized_svd;
 pub mod reconstruction;
