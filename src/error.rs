@@ -83,7 +83,7 @@ pub const CODES: &[Code] = &[
         mend: "copy or write the file again",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "convert", "check", "plan"],
-        example: "error[K003]: model.h5, length of the file: found 21274 bytes; expected 42548 bytes; mend: copy the model file again, or fit it again",
+        example: "error[K003]: model.h5, length of the file: found 21286 bytes; expected 42572 bytes; mend: copy the model file again, or fit it again",
     },
     Code {
         code: "K004",
@@ -139,7 +139,7 @@ pub const CODES: &[Code] = &[
         mend: "copy the model file again, or fit it again",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "info", "check"],
-        example: "error[K010]: model.h5, bytes 512..42528: found a checksum that differs; expected the bytes that were written; mend: copy the model file again, or fit it again",
+        example: "error[K010]: model.h5, bytes 512..42552: found a checksum that differs; expected the bytes that were written; mend: copy the model file again, or fit it again",
     },
     Code {
         code: "K011",
@@ -183,7 +183,7 @@ pub const CODES: &[Code] = &[
         mend: "see CHANGELOG.md for what is there",
         audience: Audience::Program,
         verbs: &["fit", "validate", "check", "sample", "export"],
-        example: "error[K014]: study.toml, [reduction] method: found `reduced-basis`; expected one that is there: pod; mend: choose one that is there, or update kolmo",
+        example: "error[K014]: study.toml, [reduction] method: found `local-pod`; expected one that is there: pod, reduced-basis; mend: choose one that is there, or update kolmo",
     },
     Code {
         code: "K015",
@@ -232,6 +232,14 @@ pub const CODES: &[Code] = &[
         audience: Audience::Program,
         verbs: &["fit"],
         example: "error[K020]: .model.h5.checkpoint, study: found a run with `tolerance = 1e-3`; expected one with `tolerance = 1e-4`; mend: leave out --resume to fit from the start",
+    },
+    Code {
+        code: "K021",
+        cause: "a matrix of parameter-dependent operators is singular",
+        mend: "check boundary conditions and parameters, leave out the sample, or hand in the solutions",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate"],
+        example: "error[K021]: operators.h5, /operators, sample 3: found pivot 0 of 0.0e0 where its column has 0.0e0; expected a regular matrix; mend: mend the matrix, leave out the sample with `select`, or hand in /solutions",
     },
     Code {
         code: "K100",

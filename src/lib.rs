@@ -28,6 +28,9 @@
 //! | POD, PCA, method of snapshots, Karhunen-Loève | [`algorithms::pod`] |
 //! | incremental (streaming) SVD, up- and downdates | [`algorithms::incremental_svd`] |
 //! | HAPOD | [`algorithms::hapod`] |
+//! | empirical interpolation (EIM) | [`algorithms::eim`]; CUR, cross approximation: [`algorithms::eim_skeleton`]; more or fewer points than columns: [`algorithms::eim_rectangular`] |
+//! | DEIM, Q-DEIM | [`algorithms::deim`], [`algorithms::q_deim`] |
+//! | more points than modes: GappyPOD+E, GNAT, S-OPT | [`algorithms::gappy_pod_e`], [`algorithms::gnat_points`], [`algorithms::s_opt`] |
 //! | Kriging, GPR | [`algorithms::gaussian_process`], groups of outputs: [`algorithms::gaussian_process_groups`] |
 //! | Matérn, RBF | [`algorithms::kernel`] |
 //! | restricted (REML) and marginal likelihood | [`algorithms::restricted_likelihood`] |
@@ -38,7 +41,15 @@
 //! | L-BFGS with bounds | [`linalg::quasi_newton`] |
 //! | mass matrix, cell volumes | [`mesh::mass_matrix`], [`mesh`] |
 //! | training of POD + GP | [`offline::pod_regression`], more samples: [`offline::append_samples`] |
+//! | matrices at training parameters to a reduced model | [`offline::operator_model`], files: [`io::operators`] |
+//! | affine decomposition, nonintrusive EIM, MDEIM | [`algorithms::affine_decomposition`] |
 //! | evaluation | [`online`] |
+//! | reduced basis (RB, Galerkin, minimum residual) of an affine problem | [`offline::reduced_basis`], evaluation: [`online::reduced_basis`] |
+//! | weak greedy, POD-greedy | [`algorithms::greedy`], [`offline::reduced_basis_greedy`], in time: [`offline::reduced_basis_time`] |
+//! | residual norms without squares | [`online::reduced_basis_residual`] |
+//! | primal-dual (goal-oriented) outputs | [`offline::reduced_basis_dual`], [`online::reduced_basis_dual`] |
+//! | sparse LU, full solutions of affine problems | [`linalg::sparse_lu`], [`offline::direct_solver`] |
+//! | small dense systems without allocation | [`linalg::small`] |
 //! | ranks, MPI | [`comm`] |
 //! | volumes of polygons and polyhedra, the skin of a mesh | [`mesh::polyhedron`], [`mesh::skin`] |
 //! | renumbered and moved meshes | [`mesh::correspondence`] |

@@ -1,8 +1,15 @@
 //! Cases with known answers: `cargo run --release --example validation [CASE]`. Exit code 1 where a bound fails.
 
+mod acoustic_sphere;
+mod convection_diffusion;
+mod ellipsoid;
 mod heat;
+mod operator_1d;
+mod operators;
+mod plot;
 mod scores;
 mod table;
+mod thermal_block;
 
 use std::process::ExitCode;
 use table::Table;
@@ -10,7 +17,14 @@ use table::Table;
 /// A case: its name, that of its folder, and what fills the table.
 type Case = (&'static str, fn(&mut Table) -> kolmo::Result<()>);
 
-const CASES: &[Case] = &[("heat", heat::run)];
+const CASES: &[Case] = &[
+    ("heat", heat::run),
+    ("operator_1d", operator_1d::run),
+    ("acoustic_sphere", acoustic_sphere::run),
+    ("ellipsoid", ellipsoid::run),
+    ("convection_diffusion", convection_diffusion::run),
+    ("thermal_block", thermal_block::run),
+];
 
 fn main() -> ExitCode {
     let chosen: Vec<String> = std::env::args().skip(1).collect();

@@ -75,11 +75,12 @@ impl fmt::Display for Bound {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|r| r.1.len()).max().unwrap_or(0).max("quantity".len());
+        let cases = self.rows.iter().map(|r| r.0.len()).max().unwrap_or(0).max("case".len());
         let mut line = |case: &str, quantity: &str, found: &str, bound: &str, ok: &str| {
-            writeln!(f, "| {case:6} | {quantity:width$} | {found:>9} | {bound:>15} | {ok:3} |")
+            writeln!(f, "| {case:cases$} | {quantity:width$} | {found:>9} | {bound:>15} | {ok:3} |")
         };
         line("case", "quantity", "found", "bound", "ok")?;
-        line("------", &"-".repeat(width), "--------:", "--------------:", "---")?;
+        line(&"-".repeat(cases), &"-".repeat(width), "--------:", "--------------:", "---")?;
         for (case, quantity, found, bound) in &self.rows {
             let ok = match bound {
                 Bound::Shown => "",

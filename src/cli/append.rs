@@ -1,12 +1,12 @@
 //! `kolmo fit --append NEW MODEL.h5`.
 
-use super::compare::check_mesh;
+use super::compare::{check_mesh, missing_name};
 use super::fit::options_of;
 use super::predict::inputs_from;
 use super::source::{Samples, inner_product};
 use super::{Global, spare, spare_files, warn};
 use kolmo::comm::{SingleComm, agree};
-use kolmo::data::study::{Study, unknown_name};
+use kolmo::data::study::Study;
 use kolmo::data::{FieldInfo, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::{Provenance, read, write};
@@ -42,7 +42,11 @@ fn update(new: &Path, file: &Path, output: &Path, global: &Global) -> Result<()>
     global.check_json()?;
     drop(kolmo::io::atomic::temporary(output)?);
     let study = Study::parse(&about.study, file)?;
-    let samples = Samples::in_file(&study, new, None, None)?;
+    // What a study says of its samples need not hold for these.
+    let mut bare = study.clone();
+    bare.described.clear();
+    bare.scores.floor.clear();
+    let samples = Samples::in_file(&bare, new, None, None).map_err(of_new)?;
     spare_files(&[output.to_path_buf()], &samples.files)?;
     let n = samples.source.n_samples();
     if n == 0 {
@@ -50,9 +54,10 @@ fn update(new: &Path, file: &Path, output: &Path, global: &Global) -> Result<()>
     }
     let known: Vec<FieldInfo> = old.fields.iter().map(|f| f.info.clone()).collect();
     check_mesh(&known, about.mesh.as_ref(), &samples, new)?;
+    tell_ignored(&old, &samples, new);
     let inputs = inputs_of(&old, &about, &samples, new)?;
     let scalars = scalars_of(&old, &samples, new)?;
-    let infos = old.fields.iter().map(|f| field_of(f, &samples, new)).collect::<Result<Vec<_>>>()?;
+    let infos = old.fields.iter().map(|f| field_of(&old, f, &samples, new)).collect::<Result<Vec<_>>>()?;
     let mut fields = Vec::new();
     for (field, info) in old.fields.iter().zip(&infos) {
         let source = samples.source.as_ref();
@@ -65,7 +70,7 @@ fn update(new: &Path, file: &Path, output: &Path, global: &Global) -> Result<()>
     let options = Options { progress, confidence: old.confidence, ..options_of(&study) };
     let model = append_samples(&old, &inputs, &fields, &scalars, &options).map_err(|e| match e.code() {
         "K019" => e.in_file(new),
-        _ => e,
+        _ => of_new(e),
     })?;
     about.training = inputs.values;
     about.seconds += start.elapsed().as_secs_f64();
@@ -74,13 +79,52 @@ fn update(new: &Path, file: &Path, output: &Path, global: &Global) -> Result<()>
     tell(&model, output, n, start.elapsed().as_secs_f64(), global)
 }
 
+/// An error of samples that no study has chosen: nothing can be left out by a setting.
+fn of_new(error: Error) -> Error {
+    match error {
+        Error::Input { code: "K007", file, place, found, .. } if place == "/parameters" => {
+            let (expected, mend) = ("a row of parameters for each sample", "write /parameters into the file");
+            Error::input("K007", file, place, found, expected, mend)
+        }
+        Error::Input { code, file, place, found, expected, mend } => {
+            let mend = mend.replace(", name other `fields`", "").replace(" with `select`", " of the new samples");
+            Error::Input { code, file, place, found, expected, mend }
+        }
+        other => other,
+    }
+}
+
+/// Warns of outputs that only the new samples have.
+fn tell_ignored(old: &PodRegression, samples: &Samples, new: &Path) {
+    for (what, names) in [("fields", fields_beyond(old, samples)), ("scalars", scalars_beyond(old, samples))] {
+        if !names.is_empty() {
+            let names = names.join(", ");
+            warn(&format!("{}: {what} that the model has not learnt are left out: {names}", new.display()));
+        }
+    }
+}
+
+/// The fields of samples that a model has not learnt.
+fn fields_beyond<'a>(old: &PodRegression, samples: &'a Samples) -> Vec<&'a str> {
+    let learnt = |name: &&str| old.fields.iter().any(|f| f.info.name == *name);
+    samples.source.fields().iter().map(|f| f.name.as_str()).filter(|name| !learnt(name)).collect()
+}
+
+/// The scalars of samples that a model has not learnt.
+fn scalars_beyond<'a>(old: &PodRegression, samples: &'a Samples) -> Vec<&'a str> {
+    let learnt = |name: &&str| old.scalars.iter().any(|s| s.name == *name);
+    samples.scalars.names.iter().map(String::as_str).filter(|name| !learnt(name)).collect()
+}
+
 fn tell(model: &PodRegression, output: &Path, n: usize, seconds: f64, global: &Global) -> Result<()> {
     let mut lines = Vec::new();
     let mut fields = serde_json::Map::new();
     for f in &model.fields {
         let (name, error) = (&f.info.name, f.projection_error);
-        lines.push(format!("{name}: {} modes, projection error {error:.2e}", f.n_modes()));
-        fields.insert(name.clone(), json!({"modes": f.n_modes(), "projection_error": error}));
+        // What the old snapshots miss is known by its size only: see `append_samples`.
+        lines.push(format!("{name}: {} modes, projection error at most {error:.2e} (upper bound)", f.n_modes()));
+        let value = json!({"modes": f.n_modes(), "projection_error": error, "projection_error_bound": error});
+        fields.insert(name.clone(), value);
     }
     let all = model.n_snapshots;
     lines.push(format!("model: {} ({all} samples, {n} of them new, {seconds:.2} s)", output.display()));
@@ -116,16 +160,13 @@ fn inputs_of(old: &PodRegression, about: &Provenance, samples: &Samples, new: &P
 
 /// Old scalars, then new ones.
 fn scalars_of(old: &PodRegression, samples: &Samples, new: &Path) -> Result<Table> {
-    let known: Vec<&str> = samples.scalars.names.iter().map(String::as_str).collect();
+    let (known, others) = (&samples.scalars.names, scalars_beyond(old, samples));
     let mut columns = Vec::new();
     for scalar in &old.scalars {
         let column = samples.scalars.position(&scalar.name);
-        let column = column.ok_or_else(|| match known.is_empty() {
-            false => unknown_name(new, "/scalars", "scalar", &scalar.name, &known),
-            true => {
-                let (found, expected) = ("none", format!("a column {}, which the model has learnt", scalar.name));
-                Error::input("K006", new, "/scalars", found, expected, "hand in the scalars of the new samples too")
-            }
+        let column = column.ok_or_else(|| match samples.scalars.reason(&scalar.name) {
+            Some(reason) => reason.clone(),
+            None => missing_name(new, "scalar", &scalar.name, known, &others),
         })?;
         columns.push([scalar.training.clone(), samples.scalars.column(column)].concat());
     }
@@ -135,12 +176,12 @@ fn scalars_of(old: &PodRegression, samples: &Samples, new: &Path) -> Result<Tabl
 }
 
 /// The field of the new samples that is the model's.
-fn field_of<'a>(field: &ReducedField, samples: &'a Samples, new: &Path) -> Result<&'a FieldInfo> {
+fn field_of<'a>(old: &PodRegression, field: &ReducedField, samples: &'a Samples, new: &Path) -> Result<&'a FieldInfo> {
     let (all, wanted) = (samples.source.fields(), &field.info);
     let place = format!("field {}", wanted.name);
     let info = all.iter().chain(samples.source.tags()).find(|f| f.name == wanted.name).ok_or_else(|| {
-        let known: Vec<&str> = all.iter().map(|f| f.name.as_str()).collect();
-        unknown_name(new, &place, "field", &wanted.name, &known)
+        let known: Vec<String> = all.iter().map(|f| f.name.clone()).collect();
+        missing_name(new, "field", &wanted.name, &known, &fields_beyond(old, samples))
     })?;
     let describe = |f: &FieldInfo| format!("{} {} values x {}", f.n_entities, f.location.name(), f.n_components);
     if (info.n_entities, info.n_components, info.location) == (wanted.n_entities, wanted.n_components, wanted.location)

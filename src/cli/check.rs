@@ -3,18 +3,21 @@
 use super::Global;
 use super::findings::Findings;
 use kolmo::error::Result;
+use kolmo::io::model_file::{self, MAGIC};
 use kolmo::io::open_mesh::MeshFormat;
-use kolmo::io::{model_file, pod_model};
+use kolmo::io::operator_model_file::{METHOD, method_of};
+use kolmo::io::pod_model;
 use std::io::Read;
 use std::path::Path;
 
-/// True for a file that starts like a model file, or whose start is damaged so that it is no HDF5 file either.
+/// True for a file that starts like a model file, or that by its name could be one with a damaged start: it is no HDF5 file either.
 pub fn is_model(file: &Path) -> bool {
     const HDF5: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
     let mut start = [0; 8];
     let read = std::fs::File::open(file).and_then(|mut f| f.read_exact(&mut start));
+    let named = file.extension().is_none_or(|e| ["h5", "hdf5"].iter().any(|known| e.eq_ignore_ascii_case(known)));
     let mesh = MeshFormat::of(file).is_some();
-    read.is_ok() && start != HDF5 && !mesh && !["npy", "npz"].iter().any(|e| file.extension().is_some_and(|x| x == *e))
+    read.is_ok() && !mesh && (start == MAGIC || named && start != HDF5)
 }
 
 /// Checks a model byte by byte, or a study and its data without working on them.
@@ -32,6 +35,17 @@ pub fn run(file: &Path, global: &Global) -> Result<()> {
 
 fn of_model(file: &Path) -> Result<Findings> {
     model_file::verify_file(file)?;
+    if method_of(file)? == METHOD {
+        let mut found = Findings::default();
+        let length = std::fs::metadata(file).map_or(0, |m| m.len());
+        found.told("bytes", format!("{length}, every checksum holds"));
+        for line in super::operator_info::of_model(file, false)?.0 {
+            if let Some((what, text)) = line.split_once(": ") {
+                found.told(what, text);
+            }
+        }
+        return Ok(found);
+    }
     let (model, about) = pod_model::read(file)?;
     let mut found = Findings::default();
     let length = std::fs::metadata(file).map_or(0, |m| m.len());

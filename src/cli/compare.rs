@@ -7,6 +7,7 @@ use super::source::Samples;
 use faer::{Mat, MatRef};
 use kolmo::comm::{Communicator, agree};
 use kolmo::data::FieldInfo;
+use kolmo::data::study::nearest;
 use kolmo::error::{Error, Result};
 use kolmo::io::pod_model::Provenance;
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
@@ -29,6 +30,7 @@ pub fn check_mesh(fields: &[FieldInfo], mesh: Option<&Mesh>, samples: &Samples, 
     let moving = samples.source.fields().last().filter(|_| samples.source.points_move());
     let learnt = moving.is_some_and(|points| fields.iter().any(|f| f.name == points.name));
     let found = match correspondence(first, other) {
+        Correspondence::Same if moving.is_some() && !learnt => "points that move from sample to sample".into(),
         Correspondence::Same => return Ok(()),
         Correspondence::Moved if learnt => return Ok(()),
         Correspondence::Moved => "points at other places".into(),
@@ -39,7 +41,21 @@ pub fn check_mesh(fields: &[FieldInfo], mesh: Option<&Mesh>, samples: &Samples, 
     Err(Error::input("K017", file, "mesh", found, "the mesh of the model", mend))
 }
 
+/// The error for a name that a model needs and that is not among the `known`; `others` of these the model does not need.
+pub fn missing_name(file: &Path, what: &str, name: &str, known: &[String], others: &[&str]) -> Error {
+    let found = match known.is_empty() {
+        true => format!("no {what} `{name}`, and no other"),
+        false => format!("no {what} `{name}` among {}", known.join(", ")),
+    };
+    let mend = match nearest(name, others.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? name it `{name}`, or add `{name}`"),
+        None => format!("add `{name}`"),
+    };
+    Error::input("K006", file, "", found, format!("the {what}s that the model has learnt"), mend)
+}
+
 /// A model, and the full-order solutions that it is compared with.
+#[derive(Clone, Copy)]
 pub struct Comparison<'a> {
     pub model: &'a PodRegression,
     pub about: &'a Provenance,

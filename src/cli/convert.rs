@@ -8,7 +8,8 @@ use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
 use kolmo::io::mesh_file::MeshArray;
-use kolmo::io::sample_writer::{ENDINGS, SampleWriter, sample_outputs};
+use kolmo::io::npz_writer::write_npz;
+use kolmo::io::sample_writer::{ENDINGS, SampleWriter, is_folder, sample_outputs};
 use kolmo::io::stacked_writer::{Tables, write_stacked};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use std::sync::Arc;
 pub struct Convert {
     /// Samples: a stacked HDF5 file, a mesh file, a folder or pattern of them, .npy or .npz, or a study (its samples and fields)
     input: PathBuf,
-    /// .h5 (stacked), .vtu (one sample), .pvd or .xdmf (a series), or a folder (a .vtu per sample, with the tables)
+    /// .h5 (stacked), .npz (arrays without the mesh), .vtu or .vtk (one sample), .pvd, .xdmf or .msh (a series), or a folder (a .vtu
+    /// per sample, with the tables)
     output: PathBuf,
 }
 
@@ -76,17 +78,16 @@ impl Convert {
         global.check_json()?;
         let input = Input::of(&self.input)?;
         let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let folder = self.output.is_dir();
         match ending.as_deref() {
-            Some("h5" | "hdf5") if !folder => {
+            _ if is_folder(&self.output) => self.meshes(&input, global)?,
+            Some("h5" | "hdf5" | "npz") => {
                 spare_files(std::slice::from_ref(&self.output), &input.files)?;
-                self.stacked(&input, global)?;
+                self.arrays(&input, ending.as_deref() == Some("npz"), global)?;
             }
-            Some("vtu" | "pvd" | "xdmf") | None => self.meshes(&input, global)?,
-            _ if folder => self.meshes(&input, global)?,
-            Some(other) => {
-                let expected = ENDINGS;
-                let found = format!("the ending .{other}");
+            Some("vtu" | "vtk" | "pvd" | "xdmf" | "msh") => self.meshes(&input, global)?,
+            other => {
+                let expected = format!(".npz, {ENDINGS}");
+                let found = format!("the ending .{}", other.unwrap_or_default());
                 return Err(Error::input("K009", &self.output, "", found, expected, "choose one of these names"));
             }
         }
@@ -95,8 +96,12 @@ impl Convert {
         global.result(&text, &json!({"output": self.output, "n_samples": n}))
     }
 
-    fn stacked(&self, input: &Input, global: &Global) -> Result<()> {
+    /// One file of arrays: stacked HDF5, or NumPy.
+    fn arrays(&self, input: &Input, npz: bool, global: &Global) -> Result<()> {
         let source = input.source.as_ref();
+        if npz && source.mesh().is_some() {
+            warn("an .npz file has no place for the mesh");
+        }
         let fields: Vec<FieldInfo> = match &input.fields {
             Some(fields) => fields.clone(),
             None => source.fields().iter().chain(source.tags()).cloned().collect(),
@@ -107,7 +112,8 @@ impl Convert {
         let steps = global.steps("convert");
         let n = input.rows.len();
         let tell = |name: &str, done: usize| steps.tell(&format!("{name}: {done} of {n}"), 0, 1);
-        write_stacked(&self.output, source, &input.rows, &fields, tables, input.memory, &tell)?;
+        let write = if npz { write_npz } else { write_stacked };
+        write(&self.output, source, &input.rows, &fields, tables, input.memory, &tell)?;
         steps.tell("done", 1, 1);
         Ok(())
     }
@@ -124,8 +130,15 @@ impl Convert {
             // Its files go into a folder of its name, which must not be that of the input.
             spare(&self.output.with_extension(""), &[&self.input])?;
         }
-        if input.scalars.n_columns() > 0 && self.output.extension().is_some() && !self.output.is_dir() {
-            warn("scalars are written to .h5 files and into folders only");
+        let single = !is_folder(&self.output);
+        if input.scalars.n_columns() > 0 && single {
+            warn("scalars are written to .h5 and .npz files and into folders only");
+        }
+        if input.parameters.n_columns() > 0
+            && single
+            && self.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("msh"))
+        {
+            warn("parameters have no place in .msh files");
         }
         let mut writer = SampleWriter::create(&self.output, &names)?;
         let steps = global.steps("convert");

@@ -14,6 +14,8 @@ use kolmo::error::{Error, Result};
 use kolmo::io::checkpoint::{Checkpoint, Work};
 use kolmo::io::field_slabs::FieldSlabs;
 use kolmo::io::open_mesh::MeshFormat;
+use kolmo::io::operator_model_file::METHOD;
+use kolmo::io::operators::holds_operators;
 use kolmo::io::pod_model::{Provenance, write};
 use kolmo::io::sample_files::{contents, is_pattern};
 use kolmo::mesh::Mesh;
@@ -61,7 +63,8 @@ pub fn study_for(path: &Path, home: Option<&Path>) -> Result<Study> {
     };
     let samples = if path.is_dir() { contents(path)?.samples } else { path.to_path_buf() };
     let (parameters, scalars) = tables_beside(path)?;
-    Study::for_samples(home.unwrap_or(&beside), &samples, parameters.as_deref(), scalars.as_deref())
+    let method = if holds_operators(&samples) { METHOD } else { "pod" };
+    Study::for_samples(home.unwrap_or(&beside), &samples, parameters.as_deref(), scalars.as_deref(), method)
 }
 
 /// Options of the algorithms from a study.
@@ -243,13 +246,18 @@ impl Fit {
                 // A folder that is missing is told before the work, not after it.
                 drop(kolmo::io::atomic::temporary(&output)?);
             }
-            let samples = Samples::of(&study)?;
-            spare_files(std::slice::from_ref(&output), &samples.files)?;
-            let (rows, _) = study.select(samples.source.n_samples())?;
-            Ok((study, output, beside, samples, rows))
+            Ok((study, output, beside))
         };
         // Files may differ between the machines of a run: an error of one rank is the error of all.
-        let (study, output, beside, samples, rows) = agree(comm.as_ref(), prepare())?;
+        let (study, output, beside) = agree(comm.as_ref(), prepare())?;
+        if study.reduction.method == METHOD {
+            let alone = || super::operator_fit::run(&study, &output, beside.as_deref(), self.resume, global);
+            return agree(comm.as_ref(), if first { alone() } else { Ok(()) });
+        }
+        let samples = Samples::on(&study, &comm)?;
+        let spared = spare_files(std::slice::from_ref(&output), &samples.files);
+        let rows = spared.and_then(|()| study.select(samples.source.n_samples()));
+        let (rows, _) = agree(comm.as_ref(), rows)?;
         let kept = Arc::new(self.checkpoint(&output, Work::new(&study.text, &rows, &samples.files), global)?);
         let fitted = fit_kept(&study, &samples, &rows, global, Some(kept.clone()));
         // Data that changed in the meantime are the reason of any other error, and no model comes from them.
@@ -257,7 +265,7 @@ impl Fit {
         let (model, about) = fitted?;
         write(&output, &model, &about, comm.as_ref())?;
         let beside = match beside.filter(|_| first) {
-            Some(file) => kolmo::io::atomic::write_bytes(&file, format!("{WRITTEN}\n{}", study.text).as_bytes()),
+            Some(file) => write_study(&file, &study),
             None => Ok(()),
         };
         agree(comm.as_ref(), beside)?;
@@ -296,6 +304,11 @@ impl Fit {
 
 /// First line of a study that `fit` wrote: such a file may be written again.
 const WRITTEN: &str = "# written by kolmo fit";
+
+/// Writes the study of a fit without one.
+pub fn write_study(file: &Path, study: &Study) -> Result<()> {
+    kolmo::io::atomic::write_bytes(file, format!("{WRITTEN}\n{}", study.text).as_bytes())
+}
 
 /// Refuses to replace a study that the user wrote.
 fn keep(file: &Path) -> Result<()> {

@@ -1,16 +1,28 @@
 //! `kolmo info`.
 
 use super::fit::answered_by_mean;
-use super::{Global, source};
+use super::{Global, operator_info, source};
 use kolmo::data::study::Study;
-use kolmo::error::Result;
+use kolmo::error::{Error, Result};
+use kolmo::io::operator_model_file::{METHOD, method_of};
+use kolmo::io::operators::holds_operators;
 use kolmo::io::pod_model;
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Prints what a model, a study or a data file holds.
-pub fn run(file: &Path, html: Option<&Path>, global: &Global) -> Result<()> {
-    let (lines, value) = if file.extension().is_some_and(|e| e == "toml") {
+pub fn run(file: &Path, entries: bool, html: Option<&Path>, global: &Global) -> Result<()> {
+    let model = file.extension().is_none_or(|e| e != "toml") && super::check::is_model(file);
+    let operators = model && method_of(file)? == METHOD;
+    if entries && !operators {
+        let (found, expected) = ("--entries", "a model of method reduced-basis");
+        return Err(Error::input("K012", file, "--entries", found, expected, "leave out --entries"));
+    }
+    let (lines, value) = if operators {
+        operator_info::of_model(file, entries)?
+    } else if !model && holds_operators(file) {
+        operator_info::of_data(file)?
+    } else if file.extension().is_some_and(|e| e == "toml") {
         of_study(&Study::read(file)?)
     } else if super::check::is_model(file) {
         of_model(file)?

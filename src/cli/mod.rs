@@ -11,10 +11,17 @@ pub mod findings;
 pub mod fit;
 pub mod info;
 pub mod info_report;
+pub mod operator_entries;
+pub mod operator_fit;
+pub mod operator_info;
+pub mod operator_parts;
+pub mod operator_predict;
+pub mod operator_validate;
 pub mod pictures;
 pub mod plan;
 pub mod predict;
 pub mod predict_ranks;
+pub mod predicted_sample;
 pub mod preflight;
 pub mod rank_rows;
 pub mod report;
@@ -74,7 +81,11 @@ enum Verb {
     Validate(validate::Validate),
     /// What a data set, a study or a model file holds. Example: kolmo info model.h5
     Info {
+        /// A model, a study, a data file, a mesh file, or a folder or pattern of them
         file: PathBuf,
+        /// Of a reduced-basis model: the entries of new operators that `predict --operators` needs
+        #[arg(long)]
+        entries: bool,
         /// Write a report (one file, no network) that a browser opens; reads all data once, for the ranges of fields
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
@@ -84,9 +95,15 @@ enum Verb {
     /// What a fit costs in operations, bytes, memory and seconds, before it is paid. Example: kolmo plan study.toml --ranks 64 --nodes 4
     Plan(plan::Plan),
     /// All that can be known before the work, or the checksums of a model. Example: kolmo check model.h5
-    Check { file: PathBuf },
+    Check {
+        /// A study, a model, or data
+        file: PathBuf,
+    },
     /// Cause and mend of an error, or all codes. Example: kolmo explain K004
-    Explain { code: Option<String> },
+    Explain {
+        /// The code in the brackets of an error
+        code: Option<String>,
+    },
     /// Fits, predicts and validates a supersonic flow. Example: kolmo demo out
     Demo { folder: Option<PathBuf> },
     /// What this build and machine have. Example: kolmo doctor
@@ -169,7 +186,7 @@ fn perform(cli: &Cli) -> Result<()> {
         Verb::Validate(args) => args.run(&cli.global),
         Verb::Convert(args) => args.run(&cli.global),
         Verb::Plan(args) => args.run(&cli.global),
-        Verb::Info { file, html } => info::run(file, html.as_deref(), &cli.global),
+        Verb::Info { file, entries, html } => info::run(file, *entries, html.as_deref(), &cli.global),
         Verb::Check { file } => check::run(file, &cli.global),
         Verb::Demo { folder } => demo::run(folder.as_deref(), &cli.global),
         Verb::Doctor => doctor::run(&cli.global),

@@ -1,15 +1,13 @@
 //! What `kolmo validate` draws, for `--plots` and `--html`.
 
+use super::compare::Comparison;
 use super::predict::expand_field;
 use super::rank_rows::RankRows;
 use super::scores::Collected;
-use super::source::Samples;
 use super::{Global, print};
 use faer::{Mat, MatRef};
 use kolmo::comm::{Communicator, agree};
 use kolmo::error::{Error, Result};
-use kolmo::io::pod_model::Provenance;
-use kolmo::online::PodRegression;
 use kolmo::report::parameter_space::parameter_space;
 use kolmo::report::sample::{Sample, obstacle, sample_picture};
 use kolmo::report::{Drawing, errors, modes, number, parameter_text, parity};
@@ -165,24 +163,12 @@ pub fn of_scores(scores: &Collected, tolerance: Option<f64>) -> Result<Vec<Figur
     Ok(figures)
 }
 
-/// A model, and the samples that it was tried on.
-pub struct Tried<'a> {
-    pub model: &'a PodRegression,
-    pub about: &'a Provenance,
-    pub rows: &'a [usize],
-    /// Inputs of all samples.
-    pub x: MatRef<'a, f64>,
-    /// The rows of each field that this rank, and the model here, holds.
-    pub held: &'a [RankRows],
-}
-
 /// Pictures of the worst and the median sample of each field, which are read and predicted again, and what has no picture.
 ///
 /// Collective; rank 0 draws: it gets the field of one sample after the other from those that hold it, and no more than that.
 pub fn of_samples(
     scores: &Collected,
-    tried: &[Tried<'_>],
-    samples: &Samples,
+    tried: &[Comparison<'_>],
     comm: &dyn Communicator,
 ) -> Result<(Vec<Figure>, Vec<String>)> {
     let (mut figures, mut notes) = (Vec::new(), Vec::new());
@@ -191,7 +177,8 @@ pub fn of_samples(
         let Some((median, worst)) = f.median_and_worst() else { continue };
         for (kind, place) in [("worst", worst), ("median", median)] {
             let row = scores.samples[place];
-            let Some(Tried { model, about, x, held, .. }) = tried.iter().find(|t| t.rows.contains(&row)) else {
+            let Some(&Comparison { model, about, samples, x, held, .. }) = tried.iter().find(|t| t.rows.contains(&row))
+            else {
                 continue;
             };
             let Some(k) = model.fields.iter().position(|field| &field.info.name == name) else { continue };

@@ -2,10 +2,10 @@
 
 use super::fit::{enough, options_of, study_of};
 use super::source::{Samples, inner_product_entries};
-use super::{Global, spare_from};
+use super::{Global, spare_from, warn};
 use clap::Args;
 use kolmo::algorithms::pod::Algorithm;
-use kolmo::comm::CountingComm;
+use kolmo::comm::{CountingComm, launched_here, launched_ranks};
 use kolmo::data::FieldInfo;
 use kolmo::data::study::Study;
 use kolmo::error::{Error, Result};
@@ -29,12 +29,12 @@ pub struct Plan {
     /// A study in TOML, or a folder or file of samples as for fit
     #[arg(required_unless_present = "measure")]
     study: Option<PathBuf>,
-    /// MPI ranks
-    #[arg(long, default_value_t = 1)]
-    ranks: usize,
-    /// Machines that the ranks are spread over
-    #[arg(long, default_value_t = 1)]
-    nodes: usize,
+    /// MPI ranks (default: those of the launcher under mpirun, else 1)
+    #[arg(long)]
+    ranks: Option<usize>,
+    /// Machines that the ranks are spread over (default: 1; under mpirun without --ranks, those of the launcher)
+    #[arg(long)]
+    nodes: Option<usize>,
     /// Modes of each field (default: those of the study; 20 where it has a tolerance, which only the data can answer)
     #[arg(long)]
     modes: Option<usize>,
@@ -52,12 +52,13 @@ impl Plan {
         let wrong = |place: &str, found: usize, expected: String, mend: &str| {
             Err(Error::input("K009", "kolmo", place, found.to_string(), expected, mend))
         };
-        if self.ranks == 0 || self.ranks > 1 << 24 {
-            return wrong("--ranks", self.ranks, "1 to 16777216 ranks".into(), "name the number of MPI ranks");
+        let (ranks, nodes) = self.ranks_and_nodes();
+        if ranks == 0 || ranks > 1 << 24 {
+            return wrong("--ranks", ranks, "1 to 16777216 ranks".into(), "name the number of MPI ranks");
         }
-        if self.nodes == 0 || self.nodes > self.ranks {
-            let expected = format!("1 to {} nodes, a rank on each at least", self.ranks);
-            return wrong("--nodes", self.nodes, expected, "name fewer nodes, or more ranks");
+        if nodes == 0 || nodes > ranks {
+            let expected = format!("1 to {ranks} nodes, a rank on each at least");
+            return wrong("--nodes", nodes, expected, "name fewer nodes, or more ranks");
         }
         if self.modes == Some(0) {
             return wrong("--modes", 0, "at least 1".into(), "leave out --modes");
@@ -83,11 +84,35 @@ impl Plan {
             }
         }
         let Some(planned) = planned else { return Ok(()) };
-        let per_node = self.ranks.div_ceil(self.nodes);
-        let threads = global.threads.unwrap_or((machine.cores / per_node).max(1));
-        let ranks = Ranks { ranks: self.ranks, nodes: self.nodes, threads };
+        let threads = global.threads.unwrap_or((machine.cores / ranks.div_ceil(nodes)).max(1));
+        let ranks = Ranks { ranks, nodes, threads };
+        if let Some(text) = crowded(&machine, ranks) {
+            warn(&text);
+        }
         planned.tell(&machine, ranks, global)
     }
+
+    /// Ranks and nodes that are asked for, else those of the launcher.
+    fn ranks_and_nodes(&self) -> (usize, usize) {
+        let (ranks, here) = match self.ranks {
+            Some(ranks) => (ranks, ranks),
+            None => (launched_ranks().unwrap_or(1), launched_here()),
+        };
+        (ranks, self.nodes.unwrap_or_else(|| ranks.div_ceil(here.max(1)).max(1)))
+    }
+}
+
+/// What to say of ranks and threads for which a node has too few cores: the seconds are those of a core for each.
+fn crowded(machine: &Machine, ranks: Ranks) -> Option<String> {
+    let (per_node, threads, cores) = (ranks.ranks.div_ceil(ranks.nodes), ranks.threads, machine.cores);
+    (per_node.saturating_mul(threads) > cores).then(|| {
+        let mend = if per_node > cores { "fewer ranks per node" } else { "fewer --threads" };
+        let (s, plural) = (if threads == 1 { "" } else { "s" }, if cores == 1 { "" } else { "s" });
+        format!(
+            "{per_node} ranks x {threads} thread{s} on a node of {cores} core{plural}: they will take longer than the plan, \
+             which has a core for each; choose {mend}"
+        )
+    })
 }
 
 /// What is known from headers.
@@ -103,7 +128,13 @@ struct Planned {
 
 impl Planned {
     fn of(plan: &Plan, path: &Path) -> Result<Planned> {
+        let (ranks, _) = plan.ranks_and_nodes();
         let study = study_of(path, None)?;
+        if study.reduction.method != "pod" {
+            let found = format!("method `{}`", study.reduction.method);
+            let (expected, mend) = ("method pod", "use `kolmo check`; plans of other methods have not arrived");
+            return Err(Error::input("K014", &study.file, "[reduction] method", found, expected, mend));
+        }
         let samples = Samples::of(&study)?;
         let (rows, _) = study.select(samples.source.n_samples())?;
         enough(&study, &rows)?;
@@ -125,7 +156,7 @@ impl Planned {
             source.files().iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len() as f64).sum();
         let mut fields = Vec::new();
         for info in infos {
-            let layout = Layout::even(info.n_entities, info.n_components, Arc::new(CountingComm::new(0, plan.ranks)));
+            let layout = Layout::even(info.n_entities, info.n_components, Arc::new(CountingComm::new(0, ranks)));
             let memory = study.reduction.memory_bytes() as usize;
             let folder = study.model_file().parent().map(Path::to_path_buf).unwrap_or_default();
             let slabs = FieldSlabs::new(source.clone(), info.clone(), rows.clone(), layout, memory, &folder)

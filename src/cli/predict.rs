@@ -1,14 +1,17 @@
 //! `kolmo predict`.
 
+use super::compare::missing_name;
 use super::predict_ranks::{on_pieces, stacked_on_ranks};
+pub use super::predicted_sample::Sample;
 use super::{Global, spare, spare_files};
 use clap::Args;
 use faer::{Mat, MatRef};
 use kolmo::comm::{Communicator, SingleComm, agree};
-use kolmo::data::{FieldInfo, Location, Table};
+use kolmo::data::{FieldInfo, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::csv::read_table;
-use kolmo::io::mesh_file::{MeshArray, Number};
+use kolmo::io::former_pieces::FormerPieces;
+use kolmo::io::operator_model_file::{self, method_of};
 use kolmo::io::pod_model::{PodModelFile, Provenance};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
 use kolmo::io::sample_writer::{SampleWriter, sample_outputs};
@@ -26,20 +29,24 @@ pub const BATCH: usize = 64;
 
 #[derive(Args)]
 pub struct Predict {
-    model: PathBuf,
+    pub model: PathBuf,
     /// Table of points, a column per input
     #[arg(long, conflicts_with = "at")]
-    parameters: Option<PathBuf>,
+    pub parameters: Option<PathBuf>,
     /// One point: name=value,name=value
     #[arg(long)]
-    at: Option<String>,
+    pub at: Option<String>,
+    /// Reduced-basis models: a file with the entries of the new operators that `info --entries` lists, or with whole operators;
+    /// its /parameters are the points, where none are named
+    #[arg(long, value_name = "NEW.h5")]
+    pub operators: Option<PathBuf>,
     /// Stacked HDF5 (.h5); .vtu or .pvtu for one point; .pvd or .xdmf for a series; or a folder (with / at the end) for a .vtu per
     /// point. On several ranks .pvtu, .pvd and folders hold a piece per rank
     #[arg(short, long)]
-    output: PathBuf,
+    pub output: PathBuf,
     /// Use the leading modes only
     #[arg(long, allow_negative_numbers = true)]
-    modes: Option<i64>,
+    pub modes: Option<i64>,
 }
 
 /// Opens a model, where it has `--modes` modes.
@@ -71,7 +78,8 @@ pub fn load(file: &PodModelFile, rows: Vec<Option<Vec<usize>>>, modes: Option<i6
 
 /// The inputs of a model by their names from a table of points.
 pub fn inputs_from(table: &Table, names: &[String], file: &Path) -> Result<Mat<f64>> {
-    let columns = kolmo::io::csv::columns(file, table, names)?;
+    let column = |name: &String| table.position(name).ok_or_else(|| missing_input(table, names, name, file));
+    let columns = names.iter().map(column).collect::<Result<Vec<_>>>()?;
     let x = Mat::from_fn(table.n_rows(), columns.len(), |i, j| table.row(i)[columns[j]]);
     for (j, name) in names.iter().enumerate() {
         if let Some(i) = x.col(j).iter().position(|v| !v.is_finite()) {
@@ -86,6 +94,15 @@ pub fn inputs_from(table: &Table, names: &[String], file: &Path) -> Result<Mat<f
         }
     }
     Ok(x)
+}
+
+/// The error for an input of a model that a table lacks.
+fn missing_input(table: &Table, names: &[String], name: &str, file: &Path) -> Error {
+    if let Some(reason) = table.reason(name) {
+        return reason.clone();
+    }
+    let others: Vec<&str> = table.names.iter().filter(|n| !names.contains(n)).map(String::as_str).collect();
+    missing_name(file, "input", name, &table.names, &others)
 }
 
 /// Field `k` at the points `points` of a prediction.
@@ -173,7 +190,8 @@ struct Asked {
 }
 
 impl Predict {
-    fn points(&self) -> Result<Points> {
+    /// The points that are asked for.
+    pub fn points(&self) -> Result<Points> {
         if let Some(file) = &self.parameters {
             let (names, table) = read_table(file)?;
             return Ok(Points { table, names, file: file.clone() });
@@ -221,6 +239,15 @@ impl Predict {
     /// Reads, evaluates, writes. Files that ranks cannot write together (.vtu, .xdmf) are left to the first.
     pub fn run(&self, global: &Global) -> Result<()> {
         let comm = global.comm();
+        let method = agree(comm.as_ref(), method_of(&self.model))?;
+        if method == operator_model_file::METHOD {
+            let alone = || self.spare().and_then(|()| super::operator_predict::run(self, global));
+            return agree(comm.as_ref(), if comm.rank() == 0 { alone() } else { Ok(()) });
+        }
+        if self.operators.is_some() {
+            let (found, expected) = ("--operators", "a model of method reduced-basis");
+            return Err(Error::input("K012", &self.model, "--operators", found, expected, "leave out --operators"));
+        }
         let output = self.kind(comm.size());
         if comm.size() > 1 && output == Output::Meshes {
             let alone = || self.on(Arc::new(SingleComm), output, global);
@@ -291,6 +318,22 @@ impl Predict {
         Ok(Asked { file: model, points, x })
     }
 
+    /// Whether the output is one stacked HDF5 file.
+    pub fn is_stacked(&self) -> bool {
+        self.kind(1) == Output::Stacked
+    }
+
+    /// Refuses outputs that would replace an input, or cannot be written.
+    fn spare(&self) -> Result<()> {
+        let inputs = [Some(&self.model), self.parameters.as_ref(), self.operators.as_ref()];
+        let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
+        spare(&self.output, &inputs)?;
+        if self.is_stacked() {
+            drop(kolmo::io::atomic::temporary(&self.output)?);
+        }
+        Ok(())
+    }
+
     /// What the name of the output asks for; on several ranks folders and series hold pieces.
     fn kind(&self, n_ranks: usize) -> Output {
         let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
@@ -343,7 +386,9 @@ impl Predict {
     ) -> Result<Told> {
         let n = x.nrows();
         let names = points.names(n);
-        spare_files(&sample_outputs(&self.output, &names).map_err(|e| e.inside("-o"))?, &points.inputs(&self.model))?;
+        let outputs = sample_outputs(&self.output, &names).map_err(|e| e.inside("-o"))?;
+        spare_files(&outputs, &points.inputs(&self.model))?;
+        let former = FormerPieces::of(&self.output, &names);
         let mut writer = SampleWriter::create(&self.output, &names).map_err(|e| e.inside("-o"))?;
         let (mut told, mut scalars) = (Told::default(), Vec::new());
         let moves: Vec<bool> = model.fields.iter().map(|f| is_points(&f.info, Some(mesh))).collect();
@@ -368,6 +413,7 @@ impl Predict {
         }
         let names = model.scalars.iter().map(|s| s.name.clone()).collect();
         writer.finish(Some(&points.table), Some(&Table::new(names, scalars)?))?;
+        former.remove(&outputs);
         steps.tell("done", n, n);
         Ok(told)
     }
@@ -379,64 +425,11 @@ pub fn no_mesh(output: &Path) -> Error {
     Error::input("K009", output, "-o", found, expected, "choose an .h5 file")
 }
 
-/// A point of a batch as a sample on a mesh.
-pub struct Sample<'a> {
-    named: Vec<(String, &'a FieldInfo, &'a [f64])>,
-    points: Option<&'a [f64]>,
-    /// Indicator, flag, scalars.
-    pub field_data: Vec<(String, Vec<f64>)>,
-}
-
-impl<'a> Sample<'a> {
-    /// Point `j`; field k is the points of the mesh where `moves[k]`.
-    pub fn of(model: &'a PodRegression, batch: &'a PredictionBatch, j: usize, moves: &[bool]) -> Sample<'a> {
-        let (mut named, mut points) = (Vec::new(), None);
-        for ((field, p), moves) in model.fields.iter().zip(&batch.fields).zip(moves) {
-            for (suffix, m) in [("", &p.values), ("_std", &p.std), ("_interval", &p.interval)] {
-                let values = m.col_as_slice(j);
-                if *moves && suffix.is_empty() {
-                    points = Some(values);
-                } else if field.info.location != Location::Free {
-                    named.push((format!("{}{suffix}", field.info.name), &field.info, values));
-                }
-            }
-        }
-        let mut field_data = vec![
-            ("indicator".to_string(), vec![batch.indicator[j]]),
-            ("flag".to_string(), vec![f64::from(batch.flags[j])]),
-        ];
-        let k = model.scalars.len();
-        for (scalar, value) in model.scalars.iter().zip(&batch.scalars[j * k..(j + 1) * k]) {
-            field_data.push((scalar.name.clone(), vec![*value]));
-        }
-        Sample { named, points, field_data }
-    }
-
-    /// The mesh with the points of this sample, where they move.
-    pub fn moved(&self, mesh: &Mesh) -> Option<Mesh> {
-        self.points.map(|points| Mesh { dim: mesh.dim, points: points.to_vec(), cells: mesh.cells.clone() })
-    }
-
-    /// Values, deviations and intervals of the fields.
-    pub fn arrays(&self) -> Vec<MeshArray<'_>> {
-        let named = self.named.iter();
-        named
-            .map(|(name, info, values)| MeshArray {
-                name,
-                location: info.location,
-                n_components: info.n_components,
-                number: Number::Float64,
-                values,
-            })
-            .collect()
-    }
-}
-
 /// Points at which a model is asked, with the names of their samples where the table has them.
 pub struct Points {
     pub table: Table,
-    names: Option<Vec<String>>,
-    file: PathBuf,
+    pub names: Option<Vec<String>>,
+    pub file: PathBuf,
 }
 
 impl Points {

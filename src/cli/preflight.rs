@@ -3,12 +3,18 @@
 use super::Global;
 use super::findings::Findings;
 use super::fit::enough;
-use super::source::{self, Samples, inner_product, table_of, tables_beside};
+use super::operator_fit::Operators;
+use super::operator_info;
+use super::operator_parts::quantities;
+use super::source::{self, Samples, inner_product, inputs_of, table_of, tables_beside};
 use kolmo::data::study::Study;
 use kolmo::data::{FieldInfo, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
 use kolmo::io::csv::read_table;
+use kolmo::io::operator_model_file::METHOD;
+use kolmo::io::operators::{OperatorFile, holds_operators};
+use kolmo::linalg::scalar::c64;
 use kolmo::mesh::Mesh;
 use kolmo::offline::pod_regression::check_magnitude;
 use std::collections::BTreeMap;
@@ -27,15 +33,52 @@ impl Findings {
             let text = format!("{}, {} in {}", study.name, reduction.method, reduction.inner_product);
             this.told("study", text);
             this.output(&study);
-            if !study.data.samples.as_os_str().is_empty() {
+            if study.reduction.method == METHOD && !study.data.samples.as_os_str().is_empty() {
+                this.operators(&study);
+            } else if !study.data.samples.as_os_str().is_empty() {
                 this.data(&study, global);
             }
         }
         this
     }
 
+    /// Looks at operators and at what the study wants of them.
+    fn operators(&mut self, study: &Study) {
+        let Some(operators) = self.keep(Operators::of(study)) else { return };
+        if let Some((lines, _)) = self.keep(operator_info::of_data(operators.file.path())) {
+            for (what, text) in lines.iter().filter_map(|line| line.split_once(": ")) {
+                self.told(what, text);
+            }
+        }
+        let Some((rows, held_out)) = self.keep(study.select(operators.file.n_samples)) else { return };
+        self.told("samples", format!("{} to train on, {} held out", rows.len(), held_out.len()));
+        self.keep(enough(study, &rows));
+        let Some((inputs, _)) = self.keep(inputs_of(&operators.parameters, study, &rows)) else { return };
+        let chosen = match operators.file.is_complex() {
+            true => quantities::<c64>(study, &operators.file, &rows, &inputs).map(|q| q.lines),
+            false => quantities::<f64>(study, &operators.file, &rows, &inputs).map(|q| q.lines),
+        };
+        for line in self.keep(chosen).into_iter().flatten() {
+            if let Some((what, text)) = line.split_once(": ") {
+                self.told(what, text);
+            }
+        }
+        let numbers = operators.file.check_numbers(&rows);
+        self.keep_some(numbers);
+    }
+
     /// Looks at a data set on its own.
     pub fn of_data(file: &Path, global: &Global) -> Result<Findings> {
+        if holds_operators(file) {
+            let mut this = Findings::default();
+            for (what, text) in operator_info::of_data(file)?.0.iter().filter_map(|line| line.split_once(": ")) {
+                this.told(what, text);
+            }
+            let operators = OperatorFile::open(file)?;
+            let rows: Vec<usize> = (0..operators.n_samples).collect();
+            this.keep_some(operators.check_numbers(&rows));
+            return Ok(this);
+        }
         let (source, _) = source::open(file)?;
         let mut rows: Vec<usize> = (0..source.n_samples()).collect();
         let mut this = Findings::default();

@@ -1,6 +1,7 @@
 //! From a study to the arrays that a fit or a score needs.
 
 use super::warn;
+use kolmo::comm::{Communicator, agree};
 use kolmo::data::study::{Study, unknown_name};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
@@ -34,20 +35,56 @@ type Opened = (Arc<dyn SnapshotSource>, Option<sprs::CsMat<f64>>);
 
 /// Opens samples by their kind: mesh files (a folder, a pattern, one file), .npy and .npz, else stacked HDF5.
 pub fn open(path: &Path) -> Result<Opened> {
+    match located(path)? {
+        (path, true) => Ok((Arc::new(MeshSamples::open(&path)?), None)),
+        (path, false) => arrays(&path),
+    }
+}
+
+/// [`open`] by ranks of which each is to read its rows. Collective; errors may be those of one rank.
+fn open_on(path: &Path, comm: &Arc<dyn Communicator>) -> Result<Opened> {
+    let (path, are_meshes) = agree(comm.as_ref(), located(path))?;
+    let kinds = comm.all_gather(&[f64::from(u8::from(are_meshes))]);
+    match are_meshes && kinds.iter().all(|kind| *kind == [1.0]) {
+        true => Ok((Arc::new(MeshSamples::open_on(&path, comm)?), None)),
+        // Of one rank at most here: files differ between the machines of the run.
+        false if are_meshes => open(&path),
+        false => arrays(&path),
+    }
+}
+
+/// Where the samples lie, and whether they are mesh files.
+fn located(path: &Path) -> Result<(PathBuf, bool)> {
     if is_pattern(path) || MeshFormat::of(path).is_some() {
-        return Ok((Arc::new(MeshSamples::open(path)?), None));
+        return Ok((path.to_path_buf(), true));
     }
-    if path.is_dir() {
-        let samples = contents(path)?.samples;
-        return if samples.is_dir() { Ok((Arc::new(MeshSamples::open(&samples)?), None)) } else { open(&samples) };
+    if !path.is_dir() {
+        return Ok((path.to_path_buf(), false));
     }
+    let samples = contents(path)?.samples;
+    if samples.is_dir() { Ok((samples, true)) } else { located(&samples) }
+}
+
+/// Opens samples that are arrays.
+fn arrays(path: &Path) -> Result<Opened> {
     let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     if kind == "npy" || kind == "npz" {
         return Ok((Arc::new(NumpyFile::open(path)?), None));
     }
-    let file = StackedFile::open(path)?;
+    let file = StackedFile::open(path).map_err(|e| of_no_kind(path, &kind, e))?;
     let product = file.inner_product()?;
     Ok((Arc::new(file), product))
+}
+
+/// What is said of a file that is not HDF5 and has not the ending of any other kind.
+fn of_no_kind(path: &Path, kind: &str, error: Error) -> Error {
+    let other = matches!(&error, Error::Input { code: "K002", found, .. } if found.contains("signature"));
+    if !other || ["h5", "hdf5"].contains(&kind) {
+        return error;
+    }
+    let found = if kind.is_empty() { "no ending, and no HDF5 file".into() } else { format!("the ending .{kind}") };
+    let expected = format!(".h5, .npy, .npz, {}, or the folder of an OpenFOAM case", MeshFormat::endings());
+    Error::input("K002", path, "", found, expected, "convert the file, or give it the ending of its format")
 }
 
 /// The tables that lie with mesh files: parameters and scalars, where there are any.
@@ -163,9 +200,26 @@ impl Samples {
         )
     }
 
+    /// [`of`](Self::of) by ranks of which each is to read its rows; all have the same error. Collective.
+    pub fn on(study: &Study, comm: &Arc<dyn Communicator>) -> Result<Samples> {
+        let (file, data) = (study.resolve(&study.data.samples), &study.data);
+        let joined = |opened| Samples::join(study, &file, data.parameters.as_deref(), data.scalars.as_deref(), opened);
+        agree(comm.as_ref(), open_on(&file, comm).and_then(joined))
+    }
+
     /// Opens a file in the light of a study.
     pub fn in_file(study: &Study, file: &Path, parameters: Option<&Path>, scalars: Option<&Path>) -> Result<Samples> {
-        let (source, file_product) = open(file)?;
+        Samples::join(study, file, parameters, scalars, open(file)?)
+    }
+
+    /// Joins samples with their tables.
+    fn join(
+        study: &Study,
+        file: &Path,
+        parameters: Option<&Path>,
+        scalars: Option<&Path>,
+        (source, file_product): Opened,
+    ) -> Result<Samples> {
         let n = source.n_samples();
         let beside = tables_beside(file)?;
         let named = |path: Option<&Path>, beside: Option<PathBuf>| path.map(|p| study.resolve(p)).or(beside);
@@ -241,51 +295,54 @@ impl Samples {
         named.chain(points.cloned().map(Ok)).collect()
     }
 
-    /// The inputs at `rows`: those of the study, without constant ones (said so). Also what was dropped.
+    /// [`inputs_of`] these samples.
     pub fn inputs(&self, study: &Study, rows: &[usize]) -> Result<(Table, Vec<(String, f64)>)> {
-        let known: Vec<&str> = self.parameters.names.iter().map(String::as_str).collect();
-        let unknown = |n: &String| match self.parameters.reason(n) {
-            Some(reason) => reason.clone(),
-            None => unknown_name(&study.file, "[data] inputs", "input", n, &known),
-        };
-        let columns: Vec<usize> = match &study.data.inputs {
-            None => self.parameters.all_columns()?,
-            Some(names) => {
-                names.iter().map(|n| self.parameters.position(n).ok_or_else(|| unknown(n))).collect::<Result<_>>()?
-            }
-        };
-        let chosen = self.parameters.select_rows(rows).select_columns(&columns);
-        let (mut kept, mut dropped) = (Vec::new(), Vec::new());
-        for (j, name) in chosen.names.iter().enumerate() {
-            let values = chosen.column(j);
-            if values.len() > 1 && values.iter().all(|v| *v == values[0]) {
-                warn(&format!("input `{name}` is constant ({}) over the training samples and is dropped", values[0]));
-                dropped.push((name.clone(), values[0]));
-            } else {
-                kept.push(j);
-            }
+        inputs_of(&self.parameters, study, rows)
+    }
+}
+
+/// The inputs at `rows`: those of the study, without constant ones (said so). Also what was dropped.
+pub fn inputs_of(parameters: &Table, study: &Study, rows: &[usize]) -> Result<(Table, Vec<(String, f64)>)> {
+    let known: Vec<&str> = parameters.names.iter().map(String::as_str).collect();
+    let unknown = |n: &String| match parameters.reason(n) {
+        Some(reason) => reason.clone(),
+        None => unknown_name(&study.file, "[data] inputs", "input", n, &known),
+    };
+    let columns: Vec<usize> = match &study.data.inputs {
+        None => parameters.all_columns()?,
+        Some(names) => names.iter().map(|n| parameters.position(n).ok_or_else(|| unknown(n))).collect::<Result<_>>()?,
+    };
+    let chosen = parameters.select_rows(rows).select_columns(&columns);
+    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+    for (j, name) in chosen.names.iter().enumerate() {
+        let values = chosen.column(j);
+        if values.len() > 1 && values.iter().all(|v| *v == values[0]) {
+            warn(&format!("input `{name}` is constant ({}) over the training samples and is dropped", values[0]));
+            dropped.push((name.clone(), values[0]));
+        } else {
+            kept.push(j);
         }
-        let table = chosen.select_columns(&kept);
-        if kept.is_empty() {
-            return Err(Error::input(
-                "K009",
-                &study.file,
-                "[data] inputs",
-                "no input that varies",
-                "at least one",
-                "hand in samples at different parameters",
+    }
+    let table = chosen.select_columns(&kept);
+    if kept.is_empty() {
+        return Err(Error::input(
+            "K009",
+            &study.file,
+            "[data] inputs",
+            "no input that varies",
+            "at least one",
+            "hand in samples at different parameters",
+        ));
+    }
+    for i in 0..rows.len() {
+        if let Some(k) = (0..i).find(|&k| table.row(k) == table.row(i)) {
+            warn(&format!(
+                "samples {} and {} have the same parameters; their difference counts as noise",
+                rows[k], rows[i]
             ));
         }
-        for i in 0..rows.len() {
-            if let Some(k) = (0..i).find(|&k| table.row(k) == table.row(i)) {
-                warn(&format!(
-                    "samples {} and {} have the same parameters; their difference counts as noise",
-                    rows[k], rows[i]
-                ));
-            }
-        }
-        Ok((table, dropped))
     }
+    Ok((table, dropped))
 }
 
 /// The inner product of a field: l2 | euclidean | file.

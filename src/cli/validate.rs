@@ -2,7 +2,8 @@
 
 use super::compare::{Comparison, check_mesh, rows_for};
 use super::fit::{fit, study_for, study_of};
-use super::pictures::{self, Figure, Pictures, Tried, say};
+use super::operator_validate::{self, Against, against};
+use super::pictures::{self, Figure, Pictures, say};
 use super::predict::{inputs_from, load, open};
 use super::rank_rows::RankRows;
 use super::report::{self, Validated};
@@ -15,6 +16,7 @@ use kolmo::comm::{Communicator, agree};
 use kolmo::data::FieldInfo;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
+use kolmo::io::operator_model_file::{METHOD, method_of};
 use kolmo::io::pod_model::Provenance;
 use kolmo::online::PodRegression;
 use serde_json::json;
@@ -58,8 +60,9 @@ struct Fold {
 }
 
 impl Fold {
-    fn tried(&self) -> Tried<'_> {
-        Tried { model: &self.model, about: &self.about, rows: &self.rows, x: self.x.as_ref(), held: &self.held }
+    fn on<'a>(&'a self, samples: &'a Samples) -> Comparison<'a> {
+        let Fold { model, about, rows, x, held } = self;
+        Comparison { model, about, samples, rows, x: x.as_ref(), held }
     }
 }
 
@@ -77,6 +80,10 @@ impl Validate {
     pub fn run(&self, global: &Global) -> Result<()> {
         let comm = global.comm();
         let mut pictures = agree(comm.as_ref(), self.prepare(comm.rank() == 0, global))?;
+        if agree(comm.as_ref(), self.of_operators())? {
+            let mut alone = || self.operators(pictures.as_mut(), global);
+            return agree(comm.as_ref(), if comm.rank() == 0 { alone() } else { Ok(()) });
+        }
         match (self.folds, &self.data) {
             (Some(k), None) => {
                 let Crossed { study, samples, pooled, value, folds } = self.cross(k, global)?;
@@ -87,8 +94,8 @@ impl Validate {
                 let drawn = || match folds.is_empty() {
                     true => Ok((Vec::new(), vec![NO_SAMPLES.to_string()])),
                     false => {
-                        let tried: Vec<Tried<'_>> = folds.iter().map(Fold::tried).collect();
-                        pictures::of_samples(&pooled, &tried, &samples, comm.as_ref())
+                        let tried: Vec<Comparison<'_>> = folds.iter().map(|fold| fold.on(&samples)).collect();
+                        pictures::of_samples(&pooled, &tried, comm.as_ref())
                     }
                 };
                 self.draw(&validated, &pooled, &value, drawn, pictures.as_mut(), global)
@@ -97,6 +104,35 @@ impl Validate {
             // Refused above.
             (None, None) => Ok(()),
         }
+    }
+
+    /// Whether a model, or a study, is one of operators.
+    fn of_operators(&self) -> Result<bool> {
+        match self.folds {
+            None => Ok(method_of(&self.file)? == METHOD),
+            Some(_) => Ok(study_of(&self.file, None)?.reduction.method == METHOD),
+        }
+    }
+
+    /// Scores of a model of operators, or of folds; pictures of the scores.
+    fn operators(&self, pictures: Option<&mut Pictures>, global: &Global) -> Result<()> {
+        let (scores, value, study, known, what, files) = match (self.folds, &self.data) {
+            (None, Some(data)) => {
+                let Against { scores, value, study, known } = against(&self.file, data, self.modes)?;
+                let what = format!("{} against {}", name_of(&self.file), name_of(data));
+                (scores, value, study, known, what, vec![self.file.as_path(), data.as_path()])
+            }
+            (k, _) => {
+                let (study, k) = (study_of(&self.file, None)?, k.unwrap_or(2));
+                let (scores, value) = operator_validate::cross(&study, k, self.modes, global)?;
+                let what = format!("{k}-fold cross-validation of {}", name_of(&self.file));
+                (scores, value, study, 0, what, vec![self.file.as_path()])
+            }
+        };
+        show(&value, global)?;
+        let validated = Validated { what, files, study: &study, folds: self.folds, known, model: None };
+        let alone = Global { comm: None, ..global.clone() };
+        self.draw(&validated, &scores, &value, || Ok((Vec::new(), Vec::new())), pictures, &alone)
     }
 
     /// Whether fields are drawn.
@@ -149,17 +185,17 @@ impl Validate {
 
     fn cross(&self, k: usize, global: &Global) -> Result<Crossed> {
         let comm = global.comm();
+        let study = agree(comm.as_ref(), study_of(&self.file, None))?;
+        let samples = Samples::on(&study, &comm)?;
         let prepare = || {
-            let study = study_of(&self.file, None)?;
-            let samples = Samples::of(&study)?;
             let (rows, _) = study.select(samples.source.n_samples())?;
             if k < 2 || k > rows.len() {
                 let (expected, mend) = (format!("2 to {}", rows.len()), "choose a number of folds in that range");
                 return Err(Error::input("K009", &self.file, "--folds", k.to_string(), expected, mend));
             }
-            Ok((study, samples, rows))
+            Ok(rows)
         };
-        let (study, samples, rows) = agree(comm.as_ref(), prepare())?;
+        let rows = agree(comm.as_ref(), prepare())?;
         let mut pooled = Collected::new(0.0, study.scores.floor.clone());
         let (mut parts, mut folds, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
         for fold in 0..k {
@@ -178,22 +214,17 @@ impl Validate {
             let (x, held) = agree(comm.as_ref(), both)?;
             model.fields = model.fields.into_iter().zip(&held).map(|(field, held)| held.of_field(field)).collect();
             let mut part = Collected::new(about.seconds, study.scores.floor.clone());
-            part.add(&Comparison {
-                model: &model,
-                about: &about,
-                samples: &samples,
-                rows: &test,
-                x: x.as_ref(),
-                held: &held,
-            })?;
+            let fold = Fold { model, about, rows: test, x, held };
+            part.add(&fold.on(&samples))?;
             parts.push(part.json());
             pooled.merge(part);
             // The same on all ranks: pictures are drawn together.
-            bytes += model.fields.iter().map(|f| 8 * f.info.n_dofs() * f.basis.ncols() / comm.size()).sum::<usize>();
+            let of = &fold.model.fields;
+            bytes += of.iter().map(|f| 8 * f.info.n_dofs() * f.basis.ncols() / comm.size()).sum::<usize>();
             if bytes > MOST_KEPT {
                 folds.clear();
             } else if self.draws() {
-                folds.push(Fold { model, about, rows: test, x, held });
+                folds.push(fold);
             }
         }
         let mut value = pooled.json();
@@ -245,14 +276,9 @@ impl Validate {
             ));
         }
         let mut scores = Collected::new(about.seconds, study.scores.floor.clone());
-        scores.add(&Comparison {
-            model: &model,
-            about: &about,
-            samples: &samples,
-            rows: &rows,
-            x: x.as_ref(),
-            held: &held,
-        })?;
+        let tried =
+            Comparison { model: &model, about: &about, samples: &samples, rows: &rows, x: x.as_ref(), held: &held };
+        scores.add(&tried)?;
         scores.points.training = about.training.chunks(x.ncols().max(1)).map(<[f64]>::to_vec).collect();
         let value = scores.json();
         agree(comm.as_ref(), show(&value, global))?;
@@ -265,8 +291,7 @@ impl Validate {
             known,
             model: Some((&model, &about)),
         };
-        let tried = [Tried { model: &model, about: &about, rows: &rows, x: x.as_ref(), held: &held }];
-        let drawn = || pictures::of_samples(&scores, &tried, &samples, comm.as_ref());
+        let drawn = || pictures::of_samples(&scores, &[tried], comm.as_ref());
         self.draw(&validated, &scores, &value, drawn, pictures, global)
     }
 

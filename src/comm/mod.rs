@@ -141,6 +141,26 @@ pub fn launched_here() -> usize {
     of_launcher(["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE"]).unwrap_or(1)
 }
 
+/// Cores of this machine that the ranks on it have together: a launcher may have bound this one to some of them.
+pub fn cores_here() -> usize {
+    let own = std::thread::available_parallelism().map_or(1, usize::from);
+    // The launcher itself is bound to nothing that it did not begin with.
+    let of_launcher = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", std::os::unix::process::parent_id())).ok()?;
+        counted(status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?)
+    };
+    if launched_here() > 1 { of_launcher().unwrap_or(own).max(own) } else { own }
+}
+
+/// How many numbers a list such as `0-3,8` holds.
+fn counted(list: &str) -> Option<usize> {
+    let part = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        last.trim().parse::<usize>().ok()?.checked_sub(first.trim().parse().ok()?).map(|n| n + 1)
+    };
+    list.trim().split(',').map(part).sum()
+}
+
 /// Makes an error of any rank the error of all ranks (the lowest failing rank's); collective.
 pub fn agree<T>(comm: &dyn Communicator, local: Result<T>) -> Result<T> {
     let (rank, size) = (comm.rank(), comm.size());

@@ -1,9 +1,12 @@
 //! The study: what a user writes in TOML, checked key by key.
 
+use crate::data::study_operators::{self, Operators};
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+pub use crate::data::select::{Holdout, Select};
 
 /// A study file. Paths in it are relative to its folder.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +21,7 @@ pub struct Study {
     pub reduction: Reduction,
     pub regression: Regression,
     pub scores: Scores,
+    pub operators: Operators,
     /// Names that `[inputs.NAME]` describes.
     pub described: Vec<String>,
 }
@@ -33,24 +37,6 @@ pub struct Data {
     pub inputs: Option<Vec<String>>,
     pub select: Option<Select>,
     pub holdout: Option<Holdout>,
-}
-
-/// Which samples train: `"0:240"`, `[0, 2, 4]`, or all but a holdout.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Select {
-    Range(String),
-    List(Vec<usize>),
-    Nested { holdout: Holdout },
-    Holdout(Holdout),
-}
-
-/// Samples with index % every == offset are kept for validation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Holdout {
-    pub every: usize,
-    #[serde(default)]
-    pub offset: usize,
 }
 
 /// `[reduction]`.
@@ -117,8 +103,8 @@ pub struct Scores {
     pub floor: BTreeMap<String, f64>,
 }
 
-const TOP: &[&str] = &["name", "model", "data", "reduction", "regression", "inputs", "scores"];
-const LATER: &[&str] = &["clustering", "morphing", "operators", "dynamics", "hyper_reduction", "material"];
+const TOP: &[&str] = &["name", "model", "data", "reduction", "regression", "inputs", "scores", "operators"];
+const LATER: &[&str] = &["clustering", "morphing", "dynamics", "hyper_reduction", "material"];
 const DATA: &[&str] = &["samples", "parameters", "scalars", "fields", "inputs", "select", "holdout"];
 const REDUCTION: &[&str] = &["method", "tolerance", "modes", "center", "inner_product", "algorithm", "memory"];
 const REGRESSION: &[&str] = &["kernel", "mean", "restarts", "seed", "confidence"];
@@ -230,11 +216,13 @@ impl Study {
         let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let (data, reduction) = (section(&table, "data", file), section(&table, "reduction", file));
         let (regression, scores) = (section(&table, "regression", file), section(&table, "scores", file));
+        let operators = section(&table, "operators", file);
         let mut kept = |problem: Option<Error>| problems.extend(problem);
-        let (data, reduction, regression, scores) = match (data, reduction, regression, scores) {
-            (Ok(data), Ok(reduction), Ok(regression), Ok(scores)) => (data, reduction, regression, scores),
-            (data, reduction, regression, scores) => {
-                [data.err(), reduction.err(), regression.err(), scores.err()].into_iter().for_each(&mut kept);
+        let sections = (data, reduction, regression, scores, operators);
+        let (data, reduction, regression, scores, operators) = match sections {
+            (Ok(d), Ok(r), Ok(g), Ok(s), Ok(o)) => (d, r, g, s, o),
+            (d, r, g, s, o) => {
+                [d.err(), r.err(), g.err(), s.err(), o.err()].into_iter().for_each(&mut kept);
                 return (None, problems);
             }
         };
@@ -247,6 +235,7 @@ impl Study {
             reduction,
             regression,
             scores,
+            operators,
             described: part("inputs").as_table().into_iter().flat_map(|t| t.keys().cloned()).collect(),
         };
         problems.extend(study.check_values());
@@ -261,6 +250,7 @@ impl Study {
         samples: &Path,
         parameters: Option<&Path>,
         scalars: Option<&Path>,
+        method: &str,
     ) -> Result<Study> {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let home = absolute(file).parent().map(Path::to_path_buf).unwrap_or_default();
@@ -276,7 +266,7 @@ impl Study {
         let (r, g) = (Reduction::default(), Regression::default());
         text += &format!(
             "\n[reduction]\nmethod = \"{}\"\ntolerance = {DEFAULT_TOLERANCE:e}\ncenter = {}\ninner_product = \"{}\"\nalgorithm = \"{}\"\n",
-            r.method, r.center, r.inner_product, r.algorithm
+            method, r.center, r.inner_product, r.algorithm
         );
         text += &format!(
             "\n[regression]\nkernel = \"{}\"\nmean = \"{}\"\nrestarts = {}\nseed = {}\nconfidence = {}\n",
@@ -298,49 +288,6 @@ impl Study {
         }
     }
 
-    /// Samples that train, in ascending order, and samples that are held out.
-    pub fn select(&self, n_samples: usize) -> Result<(Vec<usize>, Vec<usize>)> {
-        let place = "[data] select";
-        let refuse = |found: String, expected: String| {
-            Err(Error::input(
-                "K009",
-                &self.file,
-                place,
-                found,
-                expected,
-                "mend `select`, or leave it out to use all samples",
-            ))
-        };
-        let holdout = match (&self.data.select, self.data.holdout) {
-            (Some(Select::Holdout(h) | Select::Nested { holdout: h }), _) => Some(*h),
-            (_, holdout) => holdout,
-        };
-        let candidates: Vec<usize> = match &self.data.select {
-            Some(Select::Range(text)) => match parse_range(text, n_samples) {
-                Some(range) => range,
-                None => return refuse(format!("`{text}`"), "a range like \"0:240\" or \"0:240:2\"".into()),
-            },
-            Some(Select::List(list)) => {
-                let mut list = list.clone();
-                list.sort_unstable();
-                list.dedup();
-                list
-            }
-            _ => (0..n_samples).collect(),
-        };
-        if let Some(&beyond) = candidates.iter().find(|&&i| i >= n_samples) {
-            return refuse(
-                format!("sample {beyond}"),
-                format!("samples 0 to {} ({n_samples} in the data)", n_samples.max(1) - 1),
-            );
-        }
-        let Some(Holdout { every, offset }) = holdout else { return Ok((candidates, Vec::new())) };
-        if every < 2 || offset >= every {
-            return refuse(format!("holdout every {every}, offset {offset}"), "every >= 2 and offset < every".into());
-        }
-        Ok(candidates.into_iter().partition(|i| i % every != offset))
-    }
-
     /// All values that are unknown, not there yet or out of range.
     fn check_values(&self) -> Vec<Error> {
         let mut problems = Vec::new();
@@ -359,7 +306,7 @@ impl Study {
         }
         let (r, g) = (&self.reduction, &self.regression);
         for (place, what, value, known, there) in [
-            ("[reduction] method", "method", &r.method, METHODS, &["pod"][..]),
+            ("[reduction] method", "method", &r.method, METHODS, &["pod", "reduced-basis"][..]),
             (
                 "[reduction] inner_product",
                 "inner product",
@@ -379,6 +326,7 @@ impl Study {
                 problems.push(Error::input("K014", &self.file, place, found, expected, mend));
             }
         }
+        problems.extend(self.operators.check(&self.file));
         if let (Some(_), Some(_)) = (r.tolerance, r.modes) {
             problems.push(wrong("[reduction]", "tolerance and modes".into(), "either tolerance or modes"));
         }
@@ -426,21 +374,6 @@ fn section<T: serde::de::DeserializeOwned>(table: &toml::Table, key: &str, file:
     })
 }
 
-/// Python's `start:stop:step` without negative numbers, cut to the samples that exist only where an end is open.
-fn parse_range(text: &str, n_samples: usize) -> Option<Vec<usize>> {
-    let parts: Vec<&str> = text.split(':').map(str::trim).collect();
-    if !(2..=3).contains(&parts.len()) {
-        return None;
-    }
-    let number = |i: usize, default: usize| match parts.get(i) {
-        None | Some(&"") => Some(default),
-        Some(s) => s.parse().ok(),
-    };
-    let (start, stop, step) = (number(0, 0)?, number(1, n_samples)?, number(2, 1)?);
-    // A wrong stop must not allocate: one index past the samples is enough to be refused.
-    (step > 0).then(|| (start..stop.min(n_samples + 1).max(start)).step_by(step).collect())
-}
-
 /// All keys that are unknown or not there yet, and sections that are no tables.
 fn check_keys(table: &toml::Table, file: &Path) -> Vec<Error> {
     let mut problems = Vec::new();
@@ -451,7 +384,7 @@ fn check_keys(table: &toml::Table, file: &Path) -> Vec<Error> {
                 file,
                 format!("[{key}]"),
                 "a table of a method that has not arrived",
-                "tables of method pod",
+                "tables of methods pod and reduced-basis",
                 "remove the table, or update kolmo",
             ));
         } else if !TOP.contains(&key.as_str()) {
@@ -468,6 +401,7 @@ fn check_keys(table: &toml::Table, file: &Path) -> Vec<Error> {
             unknown(&format!("[{section}]"), inner, known);
         }
     }
+    study_operators::check_keys(table, &mut unknown);
     let inputs = table.get("inputs").and_then(toml::Value::as_table).into_iter().flatten();
     let inputs: Vec<(&String, &toml::Table)> = inputs.filter_map(|(name, v)| Some((name, v.as_table()?))).collect();
     for (name, input) in &inputs {
@@ -485,7 +419,7 @@ fn check_keys(table: &toml::Table, file: &Path) -> Vec<Error> {
             problems.push(unknown_name(file, &place, "distribution", found, DISTRIBUTIONS));
         }
     }
-    for section in ["data", "reduction", "regression", "scores"] {
+    for section in ["data", "reduction", "regression", "scores", "operators"] {
         if let Some(other) = table.get(section).filter(|v| !v.is_table()) {
             let mend = format!("write [{section}] on a line of its own");
             let expected = format!("a table [{section}]");

@@ -111,7 +111,7 @@ fn missing_column(path: &Path, table: &Table, name: &str) -> Error {
         None => "add the column".to_string(),
     };
     let found = format!("no column `{name}`");
-    Error::input("K006", path, "header", found, format!("one of {}", table.names.join(", ")), mend)
+    Error::input("K006", path, "", found, format!("one of {}", table.names.join(", ")), mend)
 }
 
 /// Writes a table, keys first where there are any; numbers are written so that reading gives the same bits.
@@ -161,7 +161,7 @@ fn check_names(path: &Path, names: &[String]) -> Result<()> {
     bad.map_or(Ok(()), |j| {
         let found = format!("column {j} is called `{}`", names[j]);
         let mend = "give each column its own name";
-        Err(Error::input("K006", path, "header", found, "names that differ", mend))
+        Err(Error::input("K006", path, "first line", found, "names that differ", mend))
     })
 }
 

@@ -2,11 +2,13 @@
 
 use crate::data::{FieldInfo, Location};
 use crate::error::{Error, Result};
+use crate::io::vtk::pvtu::PvtuFile;
 use crate::mesh::Mesh;
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -69,6 +71,28 @@ pub(crate) fn restricted<'a>(mesh: &Mesh, carrier: &Mesh, a: &MeshArray<'a>) -> 
     Cow::Owned(kept)
 }
 
+/// Refuses values that do not cover the points, all cells, or the cells of the highest dimension, and fractions among integers (K100).
+pub(crate) fn check_length(mesh: &Mesh, a: &MeshArray<'_>) -> Result<()> {
+    let k = a.n_components;
+    let whole = k > 0 && a.values.len().is_multiple_of(k);
+    let n = a.values.len() / k.max(1);
+    let (fits, expected) = match a.location {
+        Location::Point => (n == mesh.n_points(), format!("{} x {k} on points", mesh.n_points())),
+        Location::Cell => {
+            (n == mesh.n_cells() || n == mesh.n_top_cells(), format!("{} x {k} on cells", mesh.n_cells()))
+        }
+        Location::Free => (true, format!("rows of {k}")),
+    };
+    if whole && fits {
+        let fraction = |v: &&f64| a.number == Number::Integer && (**v as i64) as f64 != **v;
+        return match a.values.iter().find(fraction) {
+            Some(v) => Err(Error::argument(format!("array `{}` of integers", a.name), v, "integers")),
+            None => Ok(()),
+        };
+    }
+    Err(Error::argument(format!("array `{}`", a.name), a.values.len(), expected))
+}
+
 /// Field data that hold the time of a file, as VTK and ParaView name them.
 pub(crate) const TIME: &str = "TimeValue";
 
@@ -113,11 +137,29 @@ pub trait MeshFile: Send + Sync + Debug {
     }
     /// The mesh of a state. Errors: K003 truncated or damaged, K004 points that are not finite, K015 cells out of range.
     fn mesh(&self, state: usize) -> Result<Mesh>;
+    /// The mesh of a state as its file encodes it, not decoded: states of which these bytes are equal have the same mesh. `None`
+    /// where the format does not tell. Errors: K003 truncated.
+    fn encoded_mesh(&self, _state: usize) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
     /// The arrays of a state in the order of the file.
     fn arrays(&self, state: usize) -> Result<Vec<ArrayInfo>>;
     /// The values of an array, [n_entities, n_components] row-major: points in the order of the mesh, cells in the order of its
     /// blocks. Not checked for finite numbers. Errors: K003 truncated or damaged.
     fn read(&self, state: usize, array: &ArrayInfo) -> Result<Vec<f64>>;
+    /// The values of some entities of an array. Where a mesh lies in several files, only those that hold some of them are read.
+    fn read_rows(&self, state: usize, array: &ArrayInfo, entities: Range<usize>) -> Result<Vec<f64>> {
+        let (values, k) = (self.read(state, array)?, array.field.n_components.max(1));
+        if entities == (0..array.field.n_entities) {
+            return Ok(values);
+        }
+        let rows = values.get(entities.start * k..entities.end * k).map(<[f64]>::to_vec);
+        rows.ok_or_else(|| Error::argument(format!("entities of {}", array.field.name), values.len() / k, entities.end))
+    }
+    /// The file as pieces that can be read one by one, where its mesh is made of such.
+    fn pieces(&self) -> Option<&PvtuFile> {
+        None
+    }
     /// Arrays that belong to no entity, such as parameters. Text is left out.
     fn field_data(&self, _state: usize) -> Result<Vec<(String, Vec<f64>)>> {
         Ok(Vec::new())

@@ -1,11 +1,14 @@
 //! Samples that are mesh files: one file per sample, or the states of a series.
 
+use crate::comm::{Communicator, SingleComm, agree};
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::mesh_file::{ArrayInfo, MeshFile, Number};
-use crate::io::open_mesh;
+use crate::io::open_mesh::open_sample;
+use crate::io::same_pieces::same_pieces;
 use crate::io::sample_files::{SampleFile, sample_files};
 use crate::io::stacked::POINTS;
+use crate::io::vtk::pvtu::PvtuFile;
 use crate::io::{SampleState, SnapshotSource};
 use crate::mesh::Mesh;
 use crate::mesh::correspondence::{Correspondence, Renumbering, correspondence};
@@ -54,71 +57,19 @@ impl MeshSamples {
     /// read, or whose mesh is another one, is an error where it is used. Errors: those of [`sample_files`], and that of the
     /// first sample where none can be read. Cost: the meshes are read once, in parallel; memory for one mesh per thread.
     pub fn open(path: &Path) -> Result<Self> {
-        let files = sample_files(path)?;
-        let opened: Vec<Opened> = files.par_iter().map(|f| open_mesh(&f.path).map(Arc::from)).collect();
-        let of_file = |(f, file): (&SampleFile, &Opened)| match file {
-            Ok(file) => file.files(),
-            Err(_) => vec![f.path.clone()],
-        };
-        let all_files = files.iter().zip(&opened).flat_map(of_file).collect();
-        let (mut samples, mut names, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-        let mut taken = HashSet::new();
-        for (SampleFile { key, .. }, file) in files.iter().zip(opened) {
-            let n_states = file.as_ref().map_or(1, |f| f.n_states());
-            for state in 0..n_states {
-                let own =
-                    file.as_ref().ok().and_then(|f| f.state_name(state)).filter(|name| taken.insert(name.clone()));
-                let numbered = || if n_states == 1 { key.clone() } else { format!("{key}[{state}]") };
-                names.push(own.unwrap_or_else(numbered));
-                keys.push(key.clone());
-                samples.push(Sample { file: file.clone(), state, relation: Arc::new(Correspondence::Same) });
-            }
-        }
-        let usable = |s: &Sample| s.file().and_then(|f| Ok((f.mesh(s.state)?, f.arrays(s.state)?)));
-        let mut found = samples.iter().map(usable);
-        let first = found.find(|r| r.is_ok());
-        let (mesh, arrays) = match (first, samples.first()) {
-            (Some(first), _) => first?,
-            (None, Some(sample)) => usable(sample)?,
-            (None, None) => {
-                let mend = "name the folder that holds the result files";
-                return Err(Error::input("K008", path, "", "no states", "at least one sample", mend));
-            }
-        };
-        relate(&mut samples, &mesh);
-        let points_move = samples.iter().any(|s| *s.relation == Correspondence::Moved);
-        let of_kind = |integer: bool| {
-            let chosen = arrays.iter().filter(|a| (a.number == Number::Integer) == integer);
-            chosen.map(|a| a.field.clone()).collect::<Vec<_>>()
-        };
-        let (mut fields, tags) = (of_kind(false), of_kind(true));
-        let single = arrays.iter().filter(|a| a.number == Number::Float32).map(|a| a.field.name.clone()).collect();
-        if points_move {
-            if fields.iter().any(|f| f.name == POINTS) {
-                let mend = "give the array another name";
-                let found = "an array `points` beside points that move";
-                return Err(Error::input("K006", path, "", found, "one of the two", mend));
-            }
-            let (n_entities, n_components) = (mesh.n_points(), mesh.dim);
-            let (name, location) = (POINTS.to_string(), Location::Point);
-            fields.push(FieldInfo { name, location, n_entities, n_components, vector: true });
-        }
-        let time: Option<Vec<f64>> = samples.iter().map(Sample::time).collect();
-        let parameters = parameters(&samples)?;
-        Ok(MeshSamples {
-            path: path.into(),
-            files: all_files,
-            samples,
-            names,
-            keys,
-            mesh,
-            points_move,
-            fields,
-            tags,
-            single,
-            parameters,
-            time,
-        })
+        let alone: Arc<dyn Communicator> = Arc::new(SingleComm);
+        Self::open_on(path, &alone)
+    }
+
+    /// [`open`](Self::open) by ranks of which each is to read its rows. Collective.
+    ///
+    /// Of partitioned meshes (.pvtu) a rank reads the first sample whole and of the others the pieces that give its rows, as long as
+    /// these are those of the first sample; their first pieces tell the parameters. Later reading opens the pieces that hold
+    /// the rows, and no others. Errors: as `open`, on all ranks, but for errors of files that differ between ranks.
+    pub fn open_on(path: &Path, comm: &Arc<dyn Communicator>) -> Result<Self> {
+        let mut begun = agree(comm.as_ref(), Begun::of(path))?;
+        relate(&mut begun, comm);
+        begun.finish(path)
     }
 
     /// The array of a sample that belongs to a field. Errors: K006 no such array, K005 of another size.
@@ -141,37 +92,45 @@ impl MeshSamples {
         Ok((file, array.clone()))
     }
 
-    /// Values of a field in the order of the first mesh.
-    fn column(&self, field: &FieldInfo, s: usize) -> Result<Vec<f64>> {
+    /// Values of a field in the order of the first mesh, those `dofs` at least, and the number of the first one.
+    fn column(&self, field: &FieldInfo, s: usize, dofs: &Range<usize>) -> Result<(Vec<f64>, usize)> {
         let sample = &self.samples[s];
         self.check(s)?;
+        let k = field.n_components.max(1);
+        // Under other numbers what is wanted may lie anywhere.
+        let entities = match &*sample.relation {
+            Correspondence::Renumbered(_) => 0..field.n_entities,
+            _ => dofs.start / k..dofs.end.div_ceil(k),
+        };
+        let held = entities.start * k..entities.end * k;
         let order = |r: &Renumbering| match field.location {
             Location::Point => r.points.clone(),
             _ if field.n_entities == r.cells.len() => r.cells.clone(),
             _ => r.top_cells.clone(),
         };
         let values = if self.points_move && field.name == POINTS {
-            sample.file()?.mesh(sample.state)?.points
+            let points = sample.file()?.mesh(sample.state)?.points;
+            points.get(held.clone()).unwrap_or_default().to_vec()
         } else {
             let (file, array) = self.array(s, field)?;
-            file.read(sample.state, &array)?
+            file.read_rows(sample.state, &array, entities.clone())?
         };
-        if values.len() != field.n_dofs() {
-            return Err(Error::argument(format!("values of {}", field.name), values.len(), field.n_dofs()));
+        if values.len() != held.len() {
+            return Err(Error::argument(format!("values of {}", field.name), values.len(), held.len()));
         }
         if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-            let k = field.n_components.max(1);
-            let (entity, name) = (i / k, &self.names[s]);
+            let (entity, name) = (entities.start + i / k, &self.names[s]);
             let place =
                 format!("sample {name}, {}, {} {entity}, component {}", field.name, field.location.name(), i % k);
             let mend = "mend the sample, or leave it out with `select`";
             let path = sample.file()?.path();
             return Err(Error::input("K004", path, place, values[i].to_string(), "a finite number", mend));
         }
-        Ok(match &*sample.relation {
+        let values = match &*sample.relation {
             Correspondence::Renumbered(r) => Renumbering::gather(&order(r), &values, field.n_components),
             _ => values,
-        })
+        };
+        Ok((values, held.start))
     }
 
     /// Refuses a sample that cannot be read, and one with another mesh (K017).
@@ -186,9 +145,100 @@ impl MeshSamples {
     }
 }
 
+/// Samples whose meshes are not compared yet.
+struct Begun {
+    files: Vec<PathBuf>,
+    samples: Vec<Sample>,
+    names: Vec<String>,
+    keys: Vec<String>,
+    /// The first sample that can be read, its mesh and its arrays.
+    first: usize,
+    mesh: Mesh,
+    arrays: Vec<ArrayInfo>,
+}
+
+impl Begun {
+    fn of(path: &Path) -> Result<Begun> {
+        let files = sample_files(path)?;
+        let opened: Vec<Opened> = files.par_iter().map(|f| open_sample(&f.path).map(Arc::from)).collect();
+        let of_file = |(f, file): (&SampleFile, &Opened)| match file {
+            Ok(file) => file.files(),
+            Err(_) => vec![f.path.clone()],
+        };
+        let all_files: Vec<PathBuf> = files.iter().zip(&opened).flat_map(of_file).collect();
+        let (mut samples, mut names, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut taken = HashSet::new();
+        for (SampleFile { key, .. }, file) in files.iter().zip(opened) {
+            let n_states = file.as_ref().map_or(1, |f| f.n_states());
+            for state in 0..n_states {
+                let own =
+                    file.as_ref().ok().and_then(|f| f.state_name(state)).filter(|name| taken.insert(name.clone()));
+                let numbered = || if n_states == 1 { key.clone() } else { format!("{key}[{state}]") };
+                names.push(own.unwrap_or_else(numbered));
+                keys.push(key.clone());
+                samples.push(Sample { file: file.clone(), state, relation: Arc::new(Correspondence::Same) });
+            }
+        }
+        let usable = |s: &Sample| s.file().and_then(|f| Ok((f.mesh(s.state)?, f.arrays(s.state)?)));
+        let found = samples.iter().map(usable).enumerate().find(|(_, found)| found.is_ok());
+        let (first, (mesh, arrays)) = match (found, samples.first()) {
+            (Some((first, found)), _) => (first, found?),
+            (None, Some(sample)) => (0, usable(sample)?),
+            (None, None) => {
+                let mend = "name the folder that holds the result files";
+                return Err(Error::input("K008", path, "", "no states", "at least one sample", mend));
+            }
+        };
+        Ok(Begun { files: all_files, samples, names, keys, first, mesh, arrays })
+    }
+
+    /// When the meshes are compared.
+    fn finish(self, path: &Path) -> Result<MeshSamples> {
+        let Begun { files, samples, names, keys, mesh, arrays, .. } = self;
+        let points_move = samples.iter().any(|s| *s.relation == Correspondence::Moved);
+        let of_kind = |integer: bool| {
+            let chosen = arrays.iter().filter(|a| (a.number == Number::Integer) == integer);
+            chosen.map(|a| a.field.clone()).collect::<Vec<_>>()
+        };
+        let (mut fields, tags) = (of_kind(false), of_kind(true));
+        let single = arrays.iter().filter(|a| a.number == Number::Float32).map(|a| a.field.name.clone()).collect();
+        if points_move {
+            if fields.iter().any(|f| f.name == POINTS) {
+                let mend = "give the array another name";
+                let found = "an array `points` beside points that move";
+                return Err(Error::input("K006", path, "", found, "one of the two", mend));
+            }
+            let (n_entities, n_components) = (mesh.n_points(), mesh.dim);
+            let (name, location) = (POINTS.to_string(), Location::Point);
+            fields.push(FieldInfo { name, location, n_entities, n_components, vector: true });
+        }
+        let time: Option<Vec<f64>> = samples.iter().map(Sample::time).collect();
+        let parameters = parameters(&samples)?;
+        Ok(MeshSamples {
+            path: path.into(),
+            files,
+            samples,
+            names,
+            keys,
+            mesh,
+            points_move,
+            fields,
+            tags,
+            single,
+            parameters,
+            time,
+        })
+    }
+}
+
 impl Sample {
     fn file(&self) -> Result<&dyn MeshFile> {
         self.file.as_deref().map_err(Error::clone)
+    }
+
+    /// The mesh as the file encodes it, where the format tells it.
+    fn encoded(&self) -> Option<Vec<u8>> {
+        self.file.as_ref().ok()?.encoded_mesh(self.state).ok()?
     }
 
     fn time(&self) -> Option<f64> {
@@ -196,15 +246,33 @@ impl Sample {
     }
 }
 
-/// Compares the mesh of each sample with the first one.
-fn relate(samples: &mut [Sample], first: &Mesh) {
+/// Compares the mesh of each sample with the first one. Collective.
+fn relate(begun: &mut Begun, comm: &Arc<dyn Communicator>) {
+    let Begun { samples, first: number, mesh: first, arrays, .. } = begun;
+    let pieces: Vec<Option<&PvtuFile>> = samples.iter().map(|s| s.file.as_ref().ok()?.pieces()).collect();
+    let mut locations: Vec<Location> = Vec::new();
+    for array in arrays.iter().filter(|a| a.number != Number::Integer) {
+        if !locations.contains(&array.field.location) {
+            locations.push(array.field.location);
+        }
+    }
+    let (same, first): (_, &Mesh) = (same_pieces(&pieces, *number, &locations, comm), first);
+    // A mesh of the same bytes is not decoded.
+    let encoded = if samples.len() > 1 { samples[*number].encoded() } else { None };
     let relation = |s: &Sample| match s.file().and_then(|f| f.mesh(s.state)) {
+        _ if encoded.is_some() && s.encoded() == encoded => Ok(Arc::new(Correspondence::Same)),
         Ok(mesh) => Ok(Arc::new(correspondence(first, &mesh))),
         Err(e) => Err(e),
     };
     let again = |s: &Sample| s.state > 0 && s.file.as_ref().is_ok_and(|f| f.mesh_is_shared());
-    let found: Vec<Option<Result<Arc<Correspondence>>>> =
-        samples.par_iter().map(|s| (!again(s)).then(|| relation(s))).collect();
+    let found: Vec<Option<Result<Arc<Correspondence>>>> = samples
+        .par_iter()
+        .zip(&same)
+        .map(|(s, same)| match same {
+            true => Some(Ok(Arc::new(Correspondence::Same))),
+            false => (!again(s)).then(|| relation(s)),
+        })
+        .collect();
     let mut last = Ok(Arc::new(Correspondence::Same));
     for (sample, found) in samples.iter_mut().zip(found) {
         last = found.unwrap_or(last);
@@ -383,10 +451,13 @@ impl SnapshotSource for MeshSamples {
         block: MatMut<'_, f64>,
     ) -> Result<()> {
         super::check_range(field, self.n_samples(), samples, &dofs)?;
+        if dofs.is_empty() {
+            return Ok(());
+        }
         let columns: Vec<_> = block.col_iter_mut().zip(samples).collect();
         let done = columns.into_par_iter().map(|(column, s)| {
-            let values = self.column(field, *s)?;
-            column.iter_mut().zip(&values[dofs.clone()]).for_each(|(to, from)| *to = *from);
+            let (values, first) = self.column(field, *s, &dofs)?;
+            column.iter_mut().zip(values.iter().skip(dofs.start - first)).for_each(|(to, from)| *to = *from);
             Ok(())
         });
         // Of several errors that of the first sample, however the threads ran.

@@ -26,7 +26,8 @@ pub use crate::io::model_writer::ModelWriter;
 /// Version that is written; older ones are read, newer ones refused.
 pub const FORMAT_VERSION: u32 = 1;
 
-pub(crate) const MAGIC: [u8; 8] = *b"\x89KOLMO\r\n";
+/// First bytes of a model file.
+pub const MAGIC: [u8; 8] = *b"\x89KOLMO\r\n";
 pub(crate) const USER_BLOCK: u64 = 512;
 /// Bytes under one checksum.
 pub(crate) const PIECE: usize = 1 << 20;

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::io::mesh_file::{Bytes, damaged};
 use crate::io::numpy::{Element, quoted, shape};
 use flate2::{Decompress, FlushDecompress};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// Bytes at the end of a file in which the directory is told: a comment may follow.
@@ -19,6 +22,9 @@ const MAX_RATIO: u64 = 1100;
 const SLACK: u64 = 4096;
 /// Stands for a number that is told in 64 bits elsewhere.
 const ELSEWHERE: u64 = u32::MAX as u64;
+
+/// Bytes of an array of names at most.
+const NAMES: u64 = 1 << 20;
 
 /// A file in the archive.
 struct Entry {
@@ -132,4 +138,29 @@ impl Entry {
         let found = format!("an array of shape {shape:?} in {} bytes", self.packed);
         Err(damaged(&bytes.path, "", found, "as many bytes as the shape says"))
     }
+}
+
+/// The texts of the array `name` [n], where it holds as many as expected, each another one; `None` for anything else.
+pub(super) fn names(path: &Path, name: &str, n: usize) -> Option<Vec<String>> {
+    let mut zip = zip::ZipArchive::new(File::open(path).ok()?).ok()?;
+    let mut bytes = Vec::new();
+    zip.by_name(&format!("{name}.npy")).ok()?.take(NAMES).read_to_end(&mut bytes).ok()?;
+    let (start, length): (usize, usize) = match (bytes.starts_with(b"\x93NUMPY"), bytes.get(6)) {
+        (true, Some(1)) => (10, number(&bytes, 8, 2) as usize),
+        (true, _) => (12, number(&bytes, 8, 4) as usize),
+        _ => return None,
+    };
+    let text = String::from_utf8_lossy(bytes.get(start..start.checked_add(length)?)?).into_owned();
+    let width: usize = quoted(&text, "'descr':")?.strip_prefix("<U")?.parse().ok()?;
+    let found = bytes.get(start + length..)?;
+    if shape(&text)? != [n] || found.len() != width.checked_mul(4)?.checked_mul(n)? || width == 0 {
+        return None;
+    }
+    let word = |bytes: &[u8]| {
+        let numbers = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b));
+        numbers.take_while(|&c| c > 0).map(char::from_u32).collect::<Option<String>>()
+    };
+    let names: Vec<String> = found.chunks_exact(4 * width).map(word).collect::<Option<_>>()?;
+    let apart = names.iter().collect::<HashSet<_>>().len() == n && names.iter().all(|name| !name.trim().is_empty());
+    apart.then_some(names)
 }

@@ -3,7 +3,7 @@
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::hyperslab::not_finite;
-use crate::io::npz::check_sizes;
+use crate::io::npz::{check_sizes, names};
 use crate::io::{SampleState, SnapshotSource, check_range};
 use crate::mesh::Mesh;
 use faer::Mat;
@@ -58,7 +58,7 @@ impl NumpyFile {
     /// Opens a `.npy` file (one field, named after the file) or a `.npz` file.
     ///
     /// In a `.npz` file every array with two or three axes is a field; `parameters`, `scalars` and `time` are tables
-    /// (columns p0, p1, ... and s0, s1, ...). Errors: K001 missing, K002 neither of the two, K003 truncated, K004 not
+    /// (columns p0, p1, ... and s0, s1, ..., or as `parameters_names` and `scalars_names` tell). Errors: K001 missing, K002 neither of the two, K003 truncated, K004 not
     /// finite (tables; snapshots when they are read), K005 shapes and types, K008 no samples.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
@@ -287,9 +287,9 @@ fn field_info(path: &Path, name: String, shape: &[usize]) -> Result<FieldInfo> {
 fn open_npz(path: PathBuf, file: File) -> Result<NumpyFile> {
     check_sizes(&path)?;
     let mut zip = NpzReader::new(file).map_err(|e| truncated(&path, e.to_string()))?;
-    let names = zip.names().map_err(|e| not_read(&path, "", e))?;
+    let listed = zip.names().map_err(|e| not_read(&path, "", e))?;
     let (mut parameters, mut scalars, mut time, mut found) = (None, None, None, Vec::new());
-    for name in names {
+    for name in listed {
         let array = read_array(&mut zip, &path, &name)?;
         match (name.as_str(), array) {
             ("parameters", Some(array)) => parameters = Some(table(&path, &name, "p", array)?),
@@ -297,6 +297,13 @@ fn open_npz(path: PathBuf, file: File) -> Result<NumpyFile> {
             ("time", Some(array)) => time = Some(table(&path, &name, "time", array)?),
             (_, Some(array)) if (2..=3).contains(&array.ndim()) => found.push((name, array)),
             _ => {}
+        }
+    }
+    for (what, table) in [("parameters_names", &mut parameters), ("scalars_names", &mut scalars)] {
+        if let Some(table) = table
+            && let Some(names) = names(&path, what, table.n_columns())
+        {
+            table.names = names;
         }
     }
     // With a table, arrays of another length are no snapshots; without, they are a mistake.

@@ -65,6 +65,15 @@ impl MeshFormat {
 /// Opens a file, or the folder of a case, with the reader of its format. Errors: K002 for a format that is not known, and those
 /// of the reader.
 pub fn open_mesh(path: &Path) -> Result<Box<dyn MeshFile>> {
+    open(path, false)
+}
+
+/// The same of one sample of many: pieces of partitioned meshes are opened when they are needed.
+pub(super) fn open_sample(path: &Path) -> Result<Box<dyn MeshFile>> {
+    open(path, true)
+}
+
+fn open(path: &Path, lazily: bool) -> Result<Box<dyn MeshFile>> {
     let Some(format) = MeshFormat::of(path) else {
         let found = match path.extension() {
             Some(ending) => format!("the ending .{}", ending.to_string_lossy()),
@@ -82,6 +91,7 @@ pub fn open_mesh(path: &Path) -> Result<Box<dyn MeshFile>> {
     };
     Ok(match format {
         Vtu => Box::new(VtuFile::open(path)?),
+        Pvtu if lazily => Box::new(PvtuFile::listed(path)?),
         Pvtu => Box::new(PvtuFile::open(path)?),
         Pvd => Box::new(PvdFile::open(path)?),
         LegacyVtk => Box::new(LegacyVtkFile::open(path)?),

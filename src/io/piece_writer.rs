@@ -5,6 +5,7 @@ use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::io::atomic_folder::{AtomicFolder, moved};
 use crate::io::csv::write_table;
+use crate::io::former_pieces::FormerPieces;
 use crate::io::mesh_file::{MeshArray, TIME};
 use crate::io::rank_order::path_of_first;
 use crate::io::sample_writer::{TABLES, file_names, step_names};
@@ -163,21 +164,32 @@ impl PieceWriter {
         Ok(())
     }
 
-    /// Moves the files to their places, then writes what lists them, and in a folder `parameters.csv` and `scalars.csv`. Collective.
+    /// The files of the samples at their places, without tables.
+    fn written(&self) -> Vec<PathBuf> {
+        let files = |name: &String| {
+            let pieces = self.ranks.iter().map(|r| self.target.join(format!("{name}_{r}.vtu")));
+            pieces.chain([self.target.join(format!("{name}.pvtu"))]).collect::<Vec<_>>()
+        };
+        self.names.iter().flat_map(files).collect()
+    }
+
+    /// Moves the files to their places, then writes what lists them, and in a folder `parameters.csv` and `scalars.csv`; in the end
+    /// removes pieces of more ranks that stood under the same names, see [`FormerPieces`]. Collective.
     pub fn finish(mut self, parameters: Option<&Table>, scalars: Option<&Table>) -> Result<()> {
         let (folder, list) = (self.folder.take(), self.list.take());
         let end = || {
             let Some(folder) = folder else { return Ok(()) };
+            let former = FormerPieces::of(&self.path, &self.names);
             match self.kind {
                 Kind::One => {
                     folder.commit()?;
-                    list.map_or(Ok(()), |list| list.commit())
+                    list.map_or(Ok(()), |list| list.commit())?;
                 }
                 Kind::Series => {
                     folder.commit()?;
                     let files: Vec<PathBuf> =
                         self.names.iter().map(|n| self.target.join(format!("{n}.pvtu"))).collect();
-                    write_pvd(&self.path, crate::io::sample_writer::steps(&self.times).as_deref(), &files)
+                    write_pvd(&self.path, crate::io::sample_writer::steps(&self.times).as_deref(), &files)?;
                 }
                 Kind::Folder => {
                     for (table, file) in [parameters, scalars].into_iter().zip(TABLES) {
@@ -186,9 +198,11 @@ impl PieceWriter {
                             written.map_err(|e| folder.at_target(e))?;
                         }
                     }
-                    folder.commit()
+                    folder.commit()?;
                 }
             }
+            former.remove(&self.written());
+            Ok(())
         };
         agree(self.comm.as_ref(), end())
     }

@@ -88,20 +88,7 @@ pub fn write(path: &Path, model: &PodRegression, about: &Provenance, comm: &dyn 
 /// Writes all but the rows that ranks share, for which there is room then.
 fn begin(path: &Path, model: &PodRegression, about: &Provenance) -> Result<ModelWriter> {
     let mut w = ModelWriter::create(path)?;
-    w.attr_str("/", "method", "pod")?;
-    w.attr_str("/", "study_name", &about.study_name)?;
-    w.attr_str("/", "inner_product", &about.inner_product)?;
-    w.attr_f64("/", "confidence", model.confidence)?;
-    w.attr_u64("/", "n_samples", model.n_snapshots as u64)?;
-    w.attr_f64("/", "seconds_fit", about.seconds)?;
-    w.attr_str("/", "study", &about.study)?;
-    w.attr_strs("/inputs", "names", &model.inputs.names)?;
-    w.f64("/inputs/lower", &[model.inputs.lower.len()], &model.inputs.lower)?;
-    w.f64("/inputs/upper", &[model.inputs.upper.len()], &model.inputs.upper)?;
-    w.f64("/inputs/training", &[model.n_snapshots, model.inputs.names.len()], &about.training)?;
-    let (names, values): (Vec<String>, Vec<f64>) = about.dropped.iter().cloned().unzip();
-    w.attr_strs("/inputs", "constant_names", &names)?;
-    w.f64("/inputs/constant_values", &[values.len()], &values)?;
+    write_about(&mut w, "pod", &model.inputs, about, model.confidence, model.n_snapshots)?;
     let order: Vec<&str> = model.fields.iter().map(|f| f.info.name.as_str()).collect();
     w.attr_strs("/pod", "fields", &order)?;
     for field in &model.fields {
@@ -115,30 +102,61 @@ fn begin(path: &Path, model: &PodRegression, about: &Provenance) -> Result<Model
         w.text(&format!("{place}/process"), &json(&scalar.process.to_parts())?)?;
         w.f64(&format!("{place}/training"), &[scalar.training.len()], &scalar.training)?;
     }
-    if let Some(mesh) = &about.mesh {
-        w.f64("/mesh/points", &[mesh.n_points(), mesh.dim], &mesh.points)?;
-        let sorted = (mesh.cells.len() > runs::MAX_BLOCKS).then(|| runs::by_type(&mesh.cells));
-        let (cells, name) = match &sorted {
-            Some((types, order)) => {
-                w.u32("/mesh/runs", &[order.len() / 2, 2], order)?;
-                (types, SORTED)
-            }
-            None => (&mesh.cells, BLOCKS),
-        };
-        let types: Vec<&str> = cells.iter().map(|b| b.cell_type.name()).collect();
-        w.attr_strs("/mesh", "types", &types)?;
-        for (k, block) in cells.iter().enumerate() {
-            let place = format!("/mesh/{name}_{k}");
-            if block.cell_type.is_ragged() {
-                let sizes: Vec<u32> = block.iter().map(|cell| cell.len() as u32).collect();
-                w.u32(&format!("{place}_sizes"), &[sizes.len()], &sizes)?;
-                w.u32(&place, &[block.connectivity.len()], &block.connectivity)?;
-            } else {
-                w.u32(&place, &[block.n_cells(), block.cell_type.n_nodes()], &block.connectivity)?;
-            }
+    Ok(w)
+}
+
+/// What models of all methods have: where they come from, their inputs, the mesh.
+pub(crate) fn write_about(
+    w: &mut ModelWriter,
+    method: &str,
+    inputs: &InputSpace,
+    about: &Provenance,
+    confidence: f64,
+    n_snapshots: usize,
+) -> Result<()> {
+    w.attr_str("/", "method", method)?;
+    w.attr_str("/", "study_name", &about.study_name)?;
+    w.attr_str("/", "inner_product", &about.inner_product)?;
+    w.attr_f64("/", "confidence", confidence)?;
+    w.attr_u64("/", "n_samples", n_snapshots as u64)?;
+    w.attr_f64("/", "seconds_fit", about.seconds)?;
+    w.attr_str("/", "study", &about.study)?;
+    w.attr_strs("/inputs", "names", &inputs.names)?;
+    w.f64("/inputs/lower", &[inputs.lower.len()], &inputs.lower)?;
+    w.f64("/inputs/upper", &[inputs.upper.len()], &inputs.upper)?;
+    w.f64("/inputs/training", &[n_snapshots, inputs.names.len()], &about.training)?;
+    let (names, values): (Vec<String>, Vec<f64>) = about.dropped.iter().cloned().unzip();
+    w.attr_strs("/inputs", "constant_names", &names)?;
+    w.f64("/inputs/constant_values", &[values.len()], &values)?;
+    match &about.mesh {
+        Some(mesh) => write_mesh(w, mesh),
+        None => Ok(()),
+    }
+}
+
+fn write_mesh(w: &mut ModelWriter, mesh: &Mesh) -> Result<()> {
+    w.f64("/mesh/points", &[mesh.n_points(), mesh.dim], &mesh.points)?;
+    let sorted = (mesh.cells.len() > runs::MAX_BLOCKS).then(|| runs::by_type(&mesh.cells));
+    let (cells, name) = match &sorted {
+        Some((types, order)) => {
+            w.u32("/mesh/runs", &[order.len() / 2, 2], order)?;
+            (types, SORTED)
+        }
+        None => (&mesh.cells, BLOCKS),
+    };
+    let types: Vec<&str> = cells.iter().map(|b| b.cell_type.name()).collect();
+    w.attr_strs("/mesh", "types", &types)?;
+    for (k, block) in cells.iter().enumerate() {
+        let place = format!("/mesh/{name}_{k}");
+        if block.cell_type.is_ragged() {
+            let sizes: Vec<u32> = block.iter().map(|cell| cell.len() as u32).collect();
+            w.u32(&format!("{place}_sizes"), &[sizes.len()], &sizes)?;
+            w.u32(&place, &[block.connectivity.len()], &block.connectivity)?;
+        } else {
+            w.u32(&place, &[block.n_cells(), block.cell_type.n_nodes()], &block.connectivity)?;
         }
     }
-    Ok(w)
+    Ok(())
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String> {
@@ -317,7 +335,7 @@ impl PodModelFile {
     }
 }
 
-fn read_about(r: &ModelReader, path: &Path) -> Result<Provenance> {
+pub(crate) fn read_about(r: &ModelReader, path: &Path) -> Result<Provenance> {
     let dropped =
         r.attr_strs("/inputs", "constant_names")?.into_iter().zip(r.f64("/inputs/constant_values")?.1).collect();
     Ok(Provenance {

@@ -3,9 +3,10 @@
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, write_error};
-use crate::io::hdf;
 use crate::io::stacked::POINTS;
 use crate::io::stacked_mesh::write_mesh;
+use crate::io::{complex, hdf};
+use crate::linalg::scalar::{Scalar, c64};
 use crate::mesh::Mesh;
 use faer::Mat;
 use hdf5::{Dataset, Group};
@@ -57,6 +58,8 @@ pub struct PredictionWriter {
 struct FieldSets {
     name: String,
     n_dofs: usize,
+    /// Has two fields of a batch: real and imaginary part.
+    complex: bool,
     values: Dataset,
     std: Dataset,
     interval: Dataset,
@@ -69,6 +72,18 @@ impl PredictionWriter {
     /// A field `points` at the points of `mesh` is written as `/mesh/points`.
     /// Errors: K001 where the folder is missing, [`Error::Write`], [`Error::Argument`] where the shapes do not fit.
     pub fn create(
+        path: impl AsRef<Path>,
+        mesh: Option<&Mesh>,
+        parameters: &Table,
+        fields: &[FieldInfo],
+        n_samples: usize,
+        scalar_names: &[String],
+    ) -> Result<Self> {
+        Self::create_for::<f64>(path, mesh, parameters, fields, n_samples, scalar_names)
+    }
+
+    /// The same with real or complex fields: a complex one comes as two in each batch, real and imaginary part.
+    pub fn create_for<T: Scalar>(
         path: impl AsRef<Path>,
         mesh: Option<&Mesh>,
         parameters: &Table,
@@ -95,7 +110,7 @@ impl PredictionWriter {
             let groups = Groups::create(&hdf5)?;
             let sets = fields
                 .iter()
-                .map(|field| groups.field(field, n_samples, points.as_ref().filter(|_| is_points(field, mesh))))
+                .map(|field| groups.field::<T>(field, n_samples, points.as_ref().filter(|_| is_points(field, mesh))))
                 .collect::<hdf5::Result<Vec<_>>>()?;
             if parameters.n_columns() > 0 {
                 let data = hdf::create::<f64>(&hdf5, "parameters", &[n_samples, parameters.n_columns()])?;
@@ -126,10 +141,22 @@ impl PredictionWriter {
         self.check(batch, n)?;
         let path = self.temporary.target();
         let rows = self.written..self.written + n;
-        for (sets, field) in self.fields.iter().zip(&batch.fields) {
-            for (data, values) in
-                [(&sets.values, &field.values), (&sets.std, &field.std), (&sets.interval, &field.interval)]
-            {
+        let mut parts = batch.fields.iter();
+        for sets in &self.fields {
+            let (Some(field), imaginary) = (parts.next(), if sets.complex { parts.next() } else { None }) else {
+                break;
+            };
+            match imaginary {
+                None => hdf::write_columns(path, &sets.values, rows.start, field.values.as_ref())?,
+                Some(imaginary) => {
+                    for j in 0..n {
+                        let both = field.values.col(j).iter().zip(imaginary.values.col(j).iter());
+                        let values: Vec<c64> = both.map(|(re, im)| c64::new(*re, *im)).collect();
+                        complex::write_rows(path, &sets.values, rows.start + j..rows.start + j + 1, &values)?;
+                    }
+                }
+            }
+            for (data, values) in [(&sets.std, &field.std), (&sets.interval, &field.interval)] {
                 hdf::write_columns(path, data, rows.start, values.as_ref())?;
             }
             hdf::write_rows(path, &sets.indicator, rows.clone(), &field.indicator)?;
@@ -168,8 +195,9 @@ impl PredictionWriter {
         if self.written + n > self.n_samples {
             return Err(Error::argument("predicted samples", self.written + n, format!("at most {}", self.n_samples)));
         }
-        same("fields of a batch".into(), batch.fields.len(), self.fields.len())?;
-        for (sets, field) in self.fields.iter().zip(&batch.fields) {
+        let sets: Vec<&FieldSets> = self.fields.iter().flat_map(|s| vec![s; if s.complex { 2 } else { 1 }]).collect();
+        same("fields of a batch".into(), batch.fields.len(), sets.len())?;
+        for (sets, field) in sets.into_iter().zip(&batch.fields) {
             for (what, m) in [("values", &field.values), ("std", &field.std), ("interval", &field.interval)] {
                 same(format!("entries of {} ({what})", sets.name), m.nrows(), sets.n_dofs)?;
                 same(format!("samples of {} ({what})", sets.name), m.ncols(), n)?;
@@ -200,20 +228,27 @@ impl Groups {
         })
     }
 
-    fn field(&self, field: &FieldInfo, n_samples: usize, points: Option<&Dataset>) -> hdf5::Result<FieldSets> {
+    fn field<T: Scalar>(
+        &self,
+        field: &FieldInfo,
+        n_samples: usize,
+        points: Option<&Dataset>,
+    ) -> hdf5::Result<FieldSets> {
         let mut shape = vec![n_samples, field.n_entities];
         if field.vector || field.n_components > 1 {
             shape.push(field.n_components);
         }
-        let create = |group: &Group| {
-            let data = hdf::create::<f64>(group, &field.name, &shape)?;
+        let located = |data: Dataset| {
             hdf::write_attribute(&data, "location", field.location.name())?;
             Ok::<_, hdf5::Error>(data)
         };
+        let create = |group: &Group| located(hdf::create::<f64>(group, &field.name, &shape)?);
+        let values = || located(complex::create::<T>(&self.snapshots, &field.name, &shape)?);
         Ok(FieldSets {
             name: field.name.clone(),
             n_dofs: field.n_dofs(),
-            values: points.map_or_else(|| create(&self.snapshots), |points| Ok(points.clone()))?,
+            complex: T::IS_COMPLEX,
+            values: points.map_or_else(values, |points| Ok(points.clone()))?,
             std: create(&self.uncertainty)?,
             interval: create(&self.interval)?,
             indicator: hdf::create::<f64>(&self.indicators, &field.name, &[n_samples])?,

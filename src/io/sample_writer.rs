@@ -1,10 +1,12 @@
-//! Samples one by one into files of mesh formats: one VTU, a folder of VTU, a series (.pvd, .xdmf).
+//! Samples one by one into files of mesh formats: one file (.vtu, .vtk), a folder of VTU, a series (.pvd, .xdmf, .msh).
 
 use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::io::atomic_folder::AtomicFolder;
 use crate::io::csv::write_table;
+use crate::io::gmsh::writer::MshWriter;
 use crate::io::mesh_file::{MeshArray, TIME, carrier, restricted};
+use crate::io::vtk::legacy_writer::write_vtk;
 use crate::io::vtk::pvd::write_pvd;
 use crate::io::vtk::vtu_writer::write_vtu;
 use crate::io::xdmf::writer::XdmfWriter;
@@ -25,27 +27,44 @@ pub struct SampleWriter {
 #[derive(Debug)]
 enum Target {
     /// The one sample of a file.
-    Vtu,
+    One(One),
     /// Files in a folder, with tables beside them.
     Folder(AtomicFolder),
     /// The same, in the order of time, with a list of them.
     Pvd(AtomicFolder),
     /// With the first mesh, which samples on the same one share.
     Xdmf(Option<Box<(XdmfWriter, Mesh)>>),
+    Msh(Option<Box<MshWriter>>),
+}
+
+/// Formats of one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum One {
+    Vtu,
+    Vtk,
+}
+
+impl One {
+    fn write(self, path: &Path, mesh: &Mesh, arrays: &[MeshArray<'_>], data: &[(String, Vec<f64>)]) -> Result<()> {
+        match self {
+            One::Vtu => write_vtu(path, mesh, arrays, data),
+            One::Vtk => write_vtk(path, mesh, arrays, data),
+        }
+    }
 }
 
 /// Endings that name a target, for messages; without an ending it is a folder.
-pub const ENDINGS: &str = ".h5, .vtu, .pvd, .xdmf, or a folder";
+pub const ENDINGS: &str = ".h5, .vtu, .vtk, .pvd, .xdmf, .msh, or a folder";
 pub(super) const TABLES: [&str; 2] = ["parameters.csv", "scalars.csv"];
 
 /// The files that samples of these names are written to, tables too.
 ///
-/// `.vtu` is for one sample, `.pvd` or `.xdmf` for a series; a name without ending, or a folder that is there, for files in it.
-/// Errors: K009 several samples for one `.vtu`, or another ending.
+/// `.vtu` and `.vtk` are for one sample, `.pvd`, `.xdmf` and `.msh` for a series; a name without ending or with a slash behind it, or a
+/// folder that is there, for files in it. Errors: K009 several samples for one `.vtu` or `.vtk`, or another ending.
 pub fn sample_outputs(path: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
     let vtu = |folder: &Path, names: Vec<String>| names.iter().map(|n| folder.join(format!("{n}.vtu"))).collect();
     Ok(match kind(path, names.len())? {
-        Kind::Vtu => vec![path.to_path_buf()],
+        Kind::One(_) | Kind::Msh => vec![path.to_path_buf()],
         Kind::Folder => {
             let mut files: Vec<PathBuf> = vtu(path, file_names(names));
             files.extend(TABLES.map(|table| path.join(table)));
@@ -61,26 +80,33 @@ pub fn sample_outputs(path: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
 }
 
 enum Kind {
-    Vtu,
+    One(One),
     Folder,
     Pvd,
     Xdmf,
+    Msh,
+}
+
+/// Whether a path means a folder: one that is there, a name without ending, or one with a slash behind it.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.extension().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
 fn kind(path: &Path, n_samples: usize) -> Result<Kind> {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     let found = match ending.as_deref() {
-        _ if path.is_dir() => return Ok(Kind::Folder),
-        None => return Ok(Kind::Folder),
+        _ if is_folder(path) => return Ok(Kind::Folder),
         Some("pvd") => return Ok(Kind::Pvd),
         Some("xdmf") => return Ok(Kind::Xdmf),
-        Some("vtu") if n_samples == 1 => return Ok(Kind::Vtu),
-        Some("vtu") => {
+        Some("msh") => return Ok(Kind::Msh),
+        Some("vtu") if n_samples == 1 => return Ok(Kind::One(One::Vtu)),
+        Some("vtk") if n_samples == 1 => return Ok(Kind::One(One::Vtk)),
+        Some(one @ ("vtu" | "vtk")) => {
             let mend = "name a folder, a .pvd or an .xdmf file";
             let found = format!("{n_samples} samples");
-            return Err(Error::input("K009", path, "", found, "one sample for a .vtu file", mend));
+            return Err(Error::input("K009", path, "", found, format!("one sample for a .{one} file"), mend));
         }
-        Some(other) => format!("the ending .{other}"),
+        other => format!("the ending .{}", other.unwrap_or_default()),
     };
     Err(Error::input("K009", path, "", found, ENDINGS, "choose one of these names"))
 }
@@ -89,10 +115,11 @@ impl SampleWriter {
     /// For one sample of each name, see [`sample_outputs`]. Errors: K009 as there; K001, K103 where the place cannot be written to.
     pub fn create(path: &Path, names: &[String]) -> Result<SampleWriter> {
         let (target, names) = match kind(path, names.len())? {
-            Kind::Vtu => (Target::Vtu, Vec::new()),
+            Kind::One(one) => (Target::One(one), Vec::new()),
             Kind::Folder => (Target::Folder(AtomicFolder::create(path)?), file_names(names)),
             Kind::Pvd => (Target::Pvd(AtomicFolder::create(&path.with_extension(""))?), step_names(path, names.len())),
             Kind::Xdmf => (Target::Xdmf(None), Vec::new()),
+            Kind::Msh => (Target::Msh(None), Vec::new()),
         };
         Ok(SampleWriter { path: path.into(), target, names, times: Vec::new() })
     }
@@ -114,13 +141,20 @@ impl SampleWriter {
             field_data.iter().cloned().chain(time).collect::<Vec<_>>()
         };
         match &mut self.target {
-            Target::Vtu => write_vtu(&self.path, mesh, arrays, &with_time()),
+            Target::One(one) => one.write(&self.path, mesh, arrays, &with_time()),
             Target::Folder(folder) | Target::Pvd(folder) => {
                 let name = self.names.get(n).ok_or_else(|| Error::argument("samples", n + 1, n))?;
                 let file = folder.path(format!("{name}.vtu"));
                 write_vtu(&file, mesh, arrays, &with_time()).map_err(|e| folder.at_target(e))
             }
             Target::Xdmf(series) => append_to_series(&self.path, series, time, mesh, arrays, field_data),
+            Target::Msh(series) => {
+                let series = match series {
+                    Some(series) => series,
+                    None => series.insert(Box::new(MshWriter::create(&self.path, mesh, arrays)?)),
+                };
+                series.append(time, mesh, arrays)
+            }
         }
     }
 
@@ -129,7 +163,8 @@ impl SampleWriter {
     /// A .pvd file holds the times where they differ, else the numbers of the samples.
     pub fn finish(self, parameters: Option<&Table>, scalars: Option<&Table>) -> Result<()> {
         match self.target {
-            Target::Vtu | Target::Xdmf(None) => Ok(()),
+            Target::One(_) | Target::Xdmf(None) | Target::Msh(None) => Ok(()),
+            Target::Msh(Some(written)) => written.finish(),
             Target::Xdmf(Some(written)) => written.0.finish(),
             Target::Pvd(folder) => {
                 folder.commit()?;

@@ -396,7 +396,13 @@ fn count_samples(path: &Path, fields: &[FieldInfo], data: &[Dataset]) -> Result<
 }
 
 /// `/name` [n_samples, n] or [n_samples] with the attribute `names`; None where the file has none.
-fn read_table(path: &Path, file: &hdf5::Group, name: &str, prefix: &str, n_samples: usize) -> Result<Option<Table>> {
+pub(crate) fn read_table(
+    path: &Path,
+    file: &hdf5::Group,
+    name: &str,
+    prefix: &str,
+    n_samples: usize,
+) -> Result<Option<Table>> {
     let place = format!("/{name}");
     let Some(data) = hdf::dataset(file, name) else { return Ok(None) };
     let (rows, columns) = match data.shape()[..] {

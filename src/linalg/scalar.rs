@@ -8,8 +8,11 @@ use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::matmul::matmul;
 use faer::perm::PermRef;
+use faer::sparse::SparseColMatRef;
+use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu};
 use faer::traits::ComplexField;
 use faer::{Accum, Conj, Mat, MatMut, MatRef, Par};
+use rayon::prelude::*;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
@@ -79,6 +82,15 @@ pub trait Scalar:
     fn lu_solve(a: MatRef<'_, Self>, b: MatRef<'_, Self>, what: &str) -> Result<(Mat<Self>, f64)>;
     /// Columns in the order of QR with column pivoting, and the diagonal of R in absolute values.
     fn pivoted_columns(a: MatRef<'_, Self>) -> (Vec<usize>, Vec<f64>);
+    /// Numbers of a sparse LU factorisation on an analysed pattern; what went wrong where there is none.
+    fn sparse_lu(
+        symbolic: &SymbolicLu<usize>,
+        a: SparseColMatRef<'_, usize, Self>,
+    ) -> std::result::Result<NumericLu<usize, Self>, String>;
+    /// x <- A⁻ᵀ x, or conj(A)⁻¹ x, with the factors of [`sparse_lu`](Self::sparse_lu).
+    fn sparse_lu_solve(symbolic: &SymbolicLu<usize>, lu: &NumericLu<usize, Self>, x: MatMut<'_, Self>, conjugate: bool);
+    /// Eigenvalues of a Hermitian matrix, ascending (lower triangle read).
+    fn hermitian_eigenvalues(a: MatRef<'_, Self>) -> Result<Vec<f64>>;
 }
 
 macro_rules! dense_functions {
@@ -159,6 +171,45 @@ macro_rules! dense_functions {
             );
             (order, (0..size).map(|i| qr[(i, i)].modulus()).collect())
         }
+
+        fn sparse_lu(
+            symbolic: &SymbolicLu<usize>,
+            a: SparseColMatRef<'_, usize, Self>,
+        ) -> std::result::Result<NumericLu<usize, Self>, String> {
+            let request = symbolic.factorize_numeric_lu_scratch::<$t>(Par::Seq, Default::default());
+            let mut memory = MemBuffer::new(request);
+            let (mut lu, stack) = (NumericLu::new(), MemStack::new(&mut memory));
+            match symbolic.factorize_numeric_lu(&mut lu, a, Par::Seq, stack, Default::default()) {
+                Ok(_) => Ok(lu),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+
+        fn sparse_lu_solve(
+            symbolic: &SymbolicLu<usize>,
+            lu: &NumericLu<usize, Self>,
+            x: MatMut<'_, Self>,
+            conjugate: bool,
+        ) {
+            let mut memory = MemBuffer::new(symbolic.solve_in_place_scratch::<$t>(x.ncols(), Par::Seq));
+            let (lu, stack) = (LuRef::new_unchecked(symbolic, lu), MemStack::new(&mut memory));
+            match conjugate {
+                true => lu.solve_in_place_with_conj(Conj::Yes, x, Par::Seq, stack),
+                false => lu.solve_transpose_in_place_with_conj(Conj::No, x, Par::Seq, stack),
+            }
+        }
+
+        fn hermitian_eigenvalues(a: MatRef<'_, Self>) -> Result<Vec<f64>> {
+            use faer::linalg::evd::{ComputeEigenvectors::No, self_adjoint_evd, self_adjoint_evd_scratch};
+            let mut s = Diag::zeros(a.nrows());
+            let request = self_adjoint_evd_scratch::<$t>(a.nrows(), No, Par::Seq, Default::default());
+            let mut memory = MemBuffer::new(request);
+            let stack = MemStack::new(&mut memory);
+            self_adjoint_evd(a, s.as_mut(), None, Par::Seq, stack, Default::default()).map_err(|_| {
+                Error::NotConverged { what: "Hermitian eigenvalues".into(), reached: f64::NAN, wanted: f64::EPSILON }
+            })?;
+            Ok(s.column_vector().iter().map(|x: &$t| x.re()).collect())
+        }
     };
 }
 
@@ -214,4 +265,38 @@ pub fn adjoint_product<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Mat<T> 
     let mut c = Mat::zeros(a.ncols(), b.ncols());
     T::gemm_adjoint(c.as_mut(), false, a, b, T::real(1.0));
     c
+}
+
+/// Rows that one task multiplies; partial sums are added in the order of the blocks, whatever the number of threads.
+const BLOCK_ROWS: usize = 4096;
+
+/// aᴴ b of tall matrices, by blocks of rows in parallel; the result does not depend on the number of threads.
+pub fn tall_adjoint_product<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Mat<T> {
+    if a.nrows() <= BLOCK_ROWS {
+        return adjoint_product(a, b);
+    }
+    let firsts: Vec<usize> = (0..a.nrows()).step_by(BLOCK_ROWS).collect();
+    let block = |first: &usize| {
+        let len = BLOCK_ROWS.min(a.nrows() - first);
+        adjoint_product(a.subrows(*first, len), b.subrows(*first, len))
+    };
+    let blocks: Vec<Mat<T>> = firsts.par_iter().map(block).collect();
+    let mut sum = Mat::zeros(a.ncols(), b.ncols());
+    blocks.iter().for_each(|block| {
+        sum.as_mut().col_iter_mut().zip(block.col_iter()).for_each(|(s, b)| {
+            s.iter_mut().zip(b.iter()).for_each(|(s, b)| *s += *b);
+        });
+    });
+    sum
+}
+
+/// c += alpha a b for tall a and c, by blocks of rows in parallel.
+pub fn add_tall_product<T: Scalar>(mut c: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, alpha: T) {
+    if c.ncols() == 0 || a.ncols() == 0 || c.nrows() == 0 {
+        return;
+    }
+    c.as_mut().par_row_chunks_mut(BLOCK_ROWS).enumerate().for_each(|(i, c)| {
+        let (first, len) = (i * BLOCK_ROWS, c.nrows());
+        T::gemm(c, true, a.subrows(first, len), b, alpha);
+    });
 }

@@ -1,7 +1,7 @@
 //! More samples for a POD + GP model whose old snapshots are gone.
 
 use super::calibration::{Rows, calibrate};
-use super::pod_regression::{CALIBRATION_ROWS, Options, box_of, check_magnitude, check_tables, scalar_model, square};
+use super::pod_regression::{CALIBRATION_ROWS, Options, assemble, check_magnitude, check_tables, square};
 use crate::algorithms::conformal::normal_quantile;
 use crate::algorithms::gaussian_process_groups::grouped_gaussian_processes;
 use crate::algorithms::incremental_svd::restart::Parts;
@@ -58,10 +58,10 @@ pub fn append_samples(
         let expected = "the coefficients of its training snapshots";
         return Err(Error::argument("a model to append to", "none", expected));
     }
-    if n <= n_old || fields.len() != model.fields.len() || scalars.n_columns() != model.scalars.len() {
-        let found = format!("{n} samples, {} fields, {} scalars", fields.len(), scalars.n_columns());
-        let (f, s) = (model.fields.len(), model.scalars.len());
-        let expected = format!("more than {n_old} samples, {f} fields, {s} scalars");
+    let known: Vec<&str> = model.scalars.iter().map(|s| s.name.as_str()).collect();
+    if n <= n_old || fields.len() != model.fields.len() || scalars.names != known {
+        let found = format!("{n} samples, {} fields, scalars {:?}", fields.len(), scalars.names);
+        let expected = format!("more than {n_old} samples, {} fields, scalars {known:?}", model.fields.len());
         return Err(Error::argument("samples to append", found, expected));
     }
     check_tables(inputs, scalars)?;
@@ -72,19 +72,7 @@ pub fn append_samples(
     for (k, (field, new)) in model.fields.iter().zip(fields).enumerate() {
         trained.push(grow(field, new, x.as_ref(), options, |i, what| step(3 * k + i, what, &field.info.name))?);
     }
-    let mut models = Vec::new();
-    for (k, scalar) in model.scalars.iter().enumerate() {
-        step(3 * trained.len() + k, "regression of", &scalar.name);
-        models.push(scalar_model(&SingleComm, &scalar.name, x.as_ref(), scalars.column(k), options)?);
-    }
-    options.progress.tell("done", steps, steps);
-    Ok(PodRegression {
-        inputs: box_of(inputs),
-        fields: trained,
-        scalars: models,
-        confidence: options.confidence,
-        n_snapshots: n,
-    })
+    assemble(&SingleComm, inputs, trained, scalars, options)
 }
 
 fn grow(

@@ -2,6 +2,7 @@
 
 use crate::algorithms::kernel::Kernel;
 use crate::algorithms::restricted_likelihood::RestrictedLikelihood;
+use crate::comm::cores_here;
 use crate::error::{Error, Result};
 use crate::linalg::householder::qr_r;
 use crate::linalg::{dense, sparse};
@@ -95,7 +96,7 @@ impl Machine {
             });
         let copy = bytes / best(6, &mut || drop(black_box(scanned.to_owned())));
         Ok(Machine {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: cores_here(),
             memory: memory().unwrap_or(0.0),
             gram: of_columns(&gram),
             qr: of_columns(&qr),

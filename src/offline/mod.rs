@@ -3,9 +3,19 @@
 pub mod append_samples;
 pub mod calibration;
 pub mod cost;
+pub mod decompose;
+pub mod direct_solver;
+pub mod held_out;
 mod kept;
 pub mod machine;
+pub mod operator_model;
 pub mod pod_regression;
+pub mod reduced_basis;
+pub mod reduced_basis_dual;
+pub mod reduced_basis_greedy;
+mod reduced_basis_projection;
+mod reduced_basis_residual;
+pub mod reduced_basis_time;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -112,23 +112,32 @@ pub fn pod_regression(
         let name = field.info.name.clone();
         trained.push(reduce(field, x.as_ref(), options, |i, what| step(3 * k + i, what, &name))?);
     }
+    assemble(comm.as_ref(), inputs, trained, scalars, options)
+}
+
+/// The model of fields that are trained: learns the scalars, which come behind three steps for each field. Collective.
+pub(super) fn assemble(
+    comm: &dyn Communicator,
+    inputs: &Table,
+    fields: Vec<ReducedField>,
+    scalars: &Table,
+    options: &Options,
+) -> Result<PodRegression> {
+    let n_snapshots = inputs.n_rows();
+    let x = Mat::from_fn(n_snapshots, inputs.n_columns(), |i, j| inputs.row(i)[j]);
+    let (first, steps) = (3 * fields.len(), 3 * fields.len() + scalars.n_columns());
     let mut models = Vec::new();
     for (k, name) in scalars.names.iter().enumerate() {
-        step(3 * trained.len() + k, "regression of", name);
-        models.push(scalar_model(comm.as_ref(), name, x.as_ref(), scalars.column(k), options)?);
+        options.progress.tell(&format!("regression of {name}"), first + k, steps);
+        models.push(scalar_model(comm, name, x.as_ref(), scalars.column(k), options)?);
     }
     options.progress.tell("done", steps, steps);
-    Ok(PodRegression {
-        inputs: box_of(inputs),
-        fields: trained,
-        scalars: models,
-        confidence: options.confidence,
-        n_snapshots: n,
-    })
+    let (inputs, confidence) = (box_of(inputs), options.confidence);
+    Ok(PodRegression { inputs, fields, scalars: models, confidence, n_snapshots })
 }
 
 /// The box of the training samples.
-pub(super) fn box_of(inputs: &Table) -> InputSpace {
+fn box_of(inputs: &Table) -> InputSpace {
     let bound = |pick: fn(f64, f64) -> f64, start: f64| {
         (0..inputs.n_columns()).map(|j| inputs.column(j).into_iter().fold(start, pick)).collect()
     };
@@ -141,7 +150,7 @@ pub(super) fn box_of(inputs: &Table) -> InputSpace {
 
 /// Learns one scalar output from its values `training` [n] at the inputs `x` [n, d], and calibrates its interval.
 /// Collective.
-pub(super) fn scalar_model(
+fn scalar_model(
     comm: &dyn Communicator,
     name: &str,
     x: MatRef<'_, f64>,

@@ -1,8 +1,16 @@
 //! Trained models: evaluation only, no snapshots, no ranks.
 
+pub mod coefficients;
+pub mod operator_model;
 pub mod pod_regression;
+pub mod reduced_basis;
+mod reduced_basis_batch;
+pub mod reduced_basis_dual;
+pub mod reduced_basis_residual;
+pub mod reduced_basis_time;
 
 pub use pod_regression::{PodRegression, Prediction, ReducedField, ScalarModel};
+pub use reduced_basis::ReducedBasis;
 
 /// The inputs of a model and the box of the training points.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Opens what `kolmo convert` writes in vtk and meshio and compares every value with the HDF5 file that it was made from.
 
-    pip install vtk meshio h5py
+    pip install vtk meshio h5py gmsh
     python3 tests/reference/written_files.py target/release/kolmo
 """
 import os
@@ -123,3 +123,56 @@ with h5py.File(f"{FOLDER}/train.h5") as f:
         reader.UpdateTimeStep(0.125 * s)
         of_vtk(".xdmf", reader.GetOutputDataObject(0), s, f)
     print(f".xdmf: {N} steps, {n} arrays equal to the bit in meshio, {equal.count - n} in vtk")
+
+    equal.count = 0
+    for s in range(N):
+        run("convert", f"folder/sample_{s}.vtu", f"one_{s}.vtk")
+        by_vtk(vtk.vtkUnstructuredGridReader(), f"{FOLDER}/one_{s}.vtk", s, f)
+        by_meshio(f"{FOLDER}/one_{s}.vtk", s, f)
+    print(f".vtk: {N} files, {equal.count} arrays equal to the bit in vtk and meshio")
+
+    equal.count = 0
+    run("convert", "train.h5", "views.msh")
+    # meshio reads views of one step.
+    run("convert", "folder/sample_3.vtu", "one.msh")
+    mesh = meshio.read(f"{FOLDER}/one.msh")
+    cells = {c.type: c.data for c in mesh.cells}
+    equal(".msh: points", mesh.points, f["mesh/points"][()])
+    for kind in ["quad", "triangle"]:
+        equal(f".msh: {kind}", cells[kind], f[f"mesh/cells/{kind}"][()])
+    for field in ["p", "single", "u"]:
+        equal(f".msh: {field}", np.asarray(mesh.point_data[field]), f[f"snapshots/{field}"][3])
+    equal(".msh: rho", np.concatenate(mesh.cell_data["rho"]).ravel(), f["snapshots/rho"][3])
+    n = equal.count
+    import gmsh
+
+    gmsh.initialize(["gmsh", "-v", "2"])
+    gmsh.open(f"{FOLDER}/views.msh")
+    tags, points, _ = gmsh.model.mesh.getNodes()
+    points = np.asarray(points).reshape(-1, 3)[np.argsort(tags)]
+    equal(".msh in gmsh: points", points, f["mesh/points"][()])
+    for code, kind, width in [(3, "quad", 4), (2, "triangle", 3)]:
+        _, nodes = gmsh.model.mesh.getElementsByType(code)
+        equal(f".msh in gmsh: {kind}", np.asarray(nodes, dtype=int).reshape(-1, width) - 1, f[f"mesh/cells/{kind}"][()])
+    views = {gmsh.view.option.getString(v, "Name"): v for v in gmsh.view.getTags()}
+    for field, view in views.items():
+        for s in range(N):
+            _, tags, rows, time, _ = gmsh.view.getModelData(view, s)
+            values = np.array([row for _, row in sorted(zip(tags, rows))])
+            expected = f[f"snapshots/{field}"][s]
+            equal(f".msh in gmsh: {field}", values if expected.ndim == 2 else values.ravel(), expected)
+            equal(".msh in gmsh: time", time, f["time"][s])
+    gmsh.finalize()
+    assert sorted(views) == ["p", "rho", "single", "u"], views
+    print(f".msh: {n} arrays equal to the bit in meshio, {equal.count - n} of {N} steps in gmsh")
+
+    equal.count = 0
+    run("convert", "train.h5", "train.npz")
+    with np.load(f"{FOLDER}/train.npz") as z:
+        assert list(z["parameters_names"]) == ["mach"]
+        equal(".npz: parameters", z["parameters"], f["parameters"][()])
+        equal(".npz: time", z["time"], f["time"][()])
+        for field in ["p", "single", "u", "rho"]:
+            equal(f".npz: {field}", z[field], f[f"snapshots/{field}"][()])
+            assert z[field].dtype == f[f"snapshots/{field}"].dtype, field
+    print(f".npz: {equal.count} arrays equal to the bit in numpy")

@@ -203,6 +203,61 @@ fn a_field_that_was_zero_comes_alive() {
 }
 
 #[test]
+fn what_is_left_out_and_what_is_a_bound_is_told() {
+    let folder = folder("tolerance = 1e-3");
+    let at = folder.path();
+    kolmo(at, &["fit", "a.toml", "-o", "model.h5"]).success();
+    let mut more = part(&Stacked::new(ALL, 6), 24..30);
+    let (name, values, location) = more.snapshots[0].clone();
+    more.snapshots.insert(0, (format!("{name}_raw"), values.clone(), location.clone()));
+    more.snapshots.push(("swirl".into(), values, location));
+    more.write(at, "more.h5");
+    let update = |new: &str| kolmo(at, &["fit", "--append", new, "model.h5", "-o", "out.h5"]).success();
+    let run = update("more.h5");
+    let warning = "warning: more.h5: fields that the model has not learnt are left out: pressure_raw, swirl";
+    assert!(run.stderr.contains(warning), "{run:#?}");
+    let of_more = read(&at.join("out.h5")).unwrap().0;
+    let run = update("b.h5");
+    assert!(!run.stderr.contains("left out"), "{run:#?}");
+    let of_b = read(&at.join("out.h5")).unwrap().0;
+    assert_eq!(of_more.fields[0].singular_values, of_b.fields[0].singular_values);
+    for field in ["pressure", "density"] {
+        let line = run.stdout.lines().find(|l| l.starts_with(field)).unwrap();
+        assert!(line.contains("projection error at most") && line.contains("upper bound"), "{line}");
+    }
+    let run = kolmo(at, &["fit", "--append", "b.h5", "model.h5", "-o", "out.h5", "--json"]).success();
+    let value: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    for field in &of_b.fields {
+        let of = &value["fields"][&field.info.name];
+        assert_eq!(of["projection_error_bound"].as_f64(), Some(field.projection_error));
+        assert_eq!(of["projection_error"], of["projection_error_bound"]);
+    }
+}
+
+#[test]
+fn samples_that_move_do_not_fit_a_model_that_stands() {
+    let folder = folder("tolerance = 1e-3");
+    let at = folder.path();
+    kolmo(at, &["fit", "a.toml", "-o", "model.h5"]).success();
+    kolmo(at, &["convert", "b.h5", "b/"]).success();
+    // The first sample lies on the mesh of the model, a later one does not.
+    let mut moved = part(&Stacked::new(ALL, 6), 26..27);
+    moved.points[(8, 0)] += 0.03;
+    moved.write(at, "moved.h5");
+    kolmo(at, &["convert", "moved.h5", "moved/"]).success();
+    let names = |folder: &str| {
+        let files = crate::tool::listing(&at.join(folder)).into_iter();
+        files.filter(|p| p.extension().is_some_and(|e| e == "vtu")).collect::<Vec<_>>()
+    };
+    std::fs::copy(&names("moved")[0], &names("b")[2]).unwrap();
+    let before = contents(at);
+    for args in [&["fit", "--append", "b/", "model.h5"][..], &["validate", "model.h5", "--data", "b/"]] {
+        check_message(&kolmo(at, args), 2, &["K017"], &["points that move from sample to sample"]);
+    }
+    assert_eq!(contents(at), before);
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_the_model_stays() {
     let folder = folder("tolerance = 1e-3");
     let at = folder.path();
@@ -221,19 +276,24 @@ fn what_does_not_fit_is_refused_and_the_model_stays() {
         s.write(at, name);
     };
     spoil("field.h5", &|s| s.snapshots[1].0 = "densiti".into());
+    spoil("few.h5", &|s| drop(s.snapshots.remove(1)));
     spoil("name.h5", &|s| s.names[0] = "mac".into());
+    spoil("bare.h5", &|_| ());
+    hdf5::File::append(at.join("bare.h5")).unwrap().unlink("parameters").unwrap();
     spoil("moved.h5", &|s| s.points[(8, 0)] += 0.03);
     spoil("nan.h5", &|s| s.snapshots[0].1[(2, 5)] = f64::NAN);
     spoil("large.h5", &|s| s.snapshots[0].1[(2, 5)] = 1e200);
     Stacked::new(6, 5).write(at, "coarse.h5");
     let before = contents(at);
-    let cases: [(&[&str], &str, &[&str]); 12] = [
+    let cases: [(&[&str], &str, &[&str]); 14] = [
         (&["lost.h5", "model.h5"], "K001", &["lost.h5"]),
         (&["b.h5", "lost.h5"], "K001", &["lost.h5"]),
         (&["b.h5", "a.h5"], "K002", &["a.h5"]),
         (&["b.h5", "old.h5"], "K002", &["old.h5", "fit all samples anew"]),
-        (&["field.h5", "model.h5"], "K006", &["density", "densiti"]),
-        (&["name.h5", "model.h5"], "K006", &["mach"]),
+        (&["field.h5", "model.h5"], "K006", &["no field `density` among", "did you mean `densiti`?"]),
+        (&["name.h5", "model.h5"], "K006", &["no input `mach` among mac, gamma", "did you mean `mac`?"]),
+        (&["few.h5", "model.h5"], "K006", &["no field `density` among pressure", "add `density`"]),
+        (&["bare.h5", "model.h5"], "K007", &["bare.h5", "write /parameters"]),
         (&["moved.h5", "model.h5"], "K017", &["points at other places"]),
         (&["coarse.h5", "model.h5"], "K017", &["36 points, not 49"]),
         (&["nan.h5", "model.h5"], "K004", &["sample 2", "entry 5"]),
@@ -243,7 +303,9 @@ fn what_does_not_fit_is_refused_and_the_model_stays() {
     ];
     for (arguments, code, words) in cases {
         let run = kolmo(at, &[&["fit", "--append"], arguments].concat());
-        check_message(&run, 2, &[code], words);
+        let line = check_message(&run, 2, &[code], words);
+        // No study chooses among new samples, and an HDF5 file has no columns.
+        assert!(["select", "column", "header", "[data]"].iter().all(|w| !line.contains(w)), "{line}");
         assert_eq!(contents(at), before, "{arguments:?}");
     }
     // Scores on another mesh would compare values of different places.

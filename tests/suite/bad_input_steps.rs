@@ -28,7 +28,7 @@ pub enum Step {
     Scale { file: PathBuf, data: String, factor: f64 },
     /// The first rows of a data set only.
     Rows { file: PathBuf, data: String, keep: usize },
-    /// A data set, new or in place of an old one.
+    /// A data set, new or in place of an old one, in a file that is there or not.
     Write {
         file: PathBuf,
         data: String,
@@ -84,7 +84,7 @@ pub fn perform(step: &Step, folder: &Path) {
             rewrite(&at(file), data, |values| values.slice_axis(Axis(0), (..*keep).into()).to_owned());
         }
         Step::Write { file, data, shape, values, integers } => {
-            let file = hdf5::File::open_rw(at(file)).unwrap();
+            let file = hdf5::File::append(at(file)).unwrap();
             let values = ArrayD::from_shape_vec(IxDyn(shape), values.clone()).unwrap();
             put(&file, data, values, *integers);
         }

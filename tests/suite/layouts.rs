@@ -275,7 +275,7 @@ fn endings_of_other_formats() {
     let folder = folder.path();
     kolmo(folder, &FIT).success();
     let predict = |output: &str| ["predict", "model.h5", "--at", "mach=1.5,gamma=0.5", "-o", output].map(String::from);
-    for output in ["out.vtk", "out.npz", "out.h5.csv"] {
+    for output in ["out.stl", "out.npz", "out.h5.csv"] {
         let args = predict(output);
         refused(folder, &args.each_ref().map(String::as_str), &["error[K009]", output, ".vtu"]);
     }

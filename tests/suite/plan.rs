@@ -1,5 +1,6 @@
 //! `kolmo plan`: what it tells, what it refuses, and what grows and falls with ranks.
 
+use crate::mpi_ranks::{ranks, wanted};
 use crate::tool::{Run, Stacked, check_message, kolmo, write_text};
 use serde_json::Value;
 use std::path::Path;
@@ -74,6 +75,64 @@ fn the_plan_says_what_each_phase_costs() {
     let assumed = plan(folder, "train.h5", &["--modes", "5"]);
     assert!(!assumed["assumed"].to_string().contains("modes per field"));
     assert_eq!(assumed["fields"]["pressure"]["n_modes"], 5);
+}
+
+#[test]
+fn more_threads_than_cores_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    machine(folder);
+    Stacked::new(12, 4).write(folder, "train.h5");
+    let told = |more: &[&str]| {
+        let run = kolmo(folder, &[&["plan", "train.h5", "--machine", "machine.json"], more].concat()).success();
+        run.stderr.lines().filter(|l| l.contains("core")).collect::<Vec<_>>().join("\n")
+    };
+    // The machine has 8 cores.
+    for fits in [&[][..], &["--ranks", "8"], &["--ranks", "16", "--nodes", "2"], &["--ranks", "2", "--threads", "4"]] {
+        assert_eq!(told(fits), "", "{fits:?}");
+    }
+    for (more, words, mend) in [
+        (&["--ranks", "9"][..], "9 ranks x 1 thread on a node of 8 cores", "fewer ranks per node"),
+        (&["--ranks", "17", "--nodes", "2"], "9 ranks x 1 thread on a node of 8 cores", "fewer ranks per node"),
+        (&["--ranks", "3", "--threads", "3"], "3 ranks x 3 threads on a node of 8 cores", "fewer --threads"),
+        (&["--threads", "9"], "1 ranks x 9 threads on a node of 8 cores", "fewer --threads"),
+    ] {
+        let line = told(more);
+        assert!(line.starts_with("warning: ") && line.contains(words) && line.contains(mend), "{more:?}: {line}");
+    }
+}
+
+#[test]
+fn mpi_ranks_of_the_launcher_are_planned_for() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    machine(folder);
+    Stacked::new(12, 4).write(folder, "train.h5");
+    let planned = |n_ranks: usize, more: &[&str]| -> Value {
+        let args = [&["plan", "train.h5", "--machine", "machine.json", "--quiet", "--json"], more].concat();
+        serde_json::from_str(&ranks(folder, n_ranks, &args).success().stdout).unwrap()
+    };
+    for (n_ranks, more, expected) in [
+        (2, &[][..], [2, 1, 4]),
+        (3, &["--nodes", "3"], [3, 3, 8]),
+        (2, &["--ranks", "5"], [5, 1, 1]),
+        (1, &[], [1, 1, 8]),
+    ] {
+        let value = planned(n_ranks, more);
+        assert_eq!(
+            ["ranks", "nodes", "threads"].map(|key| value[key].as_u64().unwrap()),
+            expected,
+            "{n_ranks} {more:?}"
+        );
+    }
+    // A launcher binds ranks to some of the cores: the machine has all of them.
+    ranks(folder, 2, &["plan", "--measure", "measured.json"]).success();
+    let text = std::fs::read_to_string(folder.join("measured.json")).unwrap();
+    let cores = serde_json::from_str::<Value>(&text).unwrap()["cores"].as_u64().unwrap();
+    assert_eq!(cores as usize, std::thread::available_parallelism().unwrap().get());
 }
 
 #[test]

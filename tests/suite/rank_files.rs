@@ -233,6 +233,64 @@ fn pieces_of_ranks_are_one_mesh_again() {
 }
 
 #[test]
+fn pieces_of_more_ranks_do_not_stay() {
+    let mesh = hexahedra([6, 4, 3]);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let write = |size: usize, name: &str, failing: Option<usize>| {
+        run_on_threads(size, |comm| write_pieces(&comm, &mesh, &at(name), failing).is_ok())
+    };
+    let names = ["one.pvtu", "series.pvd", "many"];
+    names.iter().for_each(|name| assert!(write(4, name, None).into_iter().all(|done| done)));
+    let of_four = files(folder.path());
+    // Named like pieces, and in no list; or not named like pieces.
+    let others =
+        ["one/one_9.vtu", "one/notes.vtu", "many/a_7.vtu", "many/a_x.vtu", "series/series_00000_04.vtu", "one_2.vtu"];
+    others.iter().for_each(|name| std::fs::write(at(name), "not ours").unwrap());
+    let before = crate::tool::contents(folder.path());
+    // A run that fails takes nothing away.
+    names.iter().for_each(|name| assert!(write(2, name, Some(1)).into_iter().all(|done| !done)));
+    assert_eq!(crate::tool::contents(folder.path()), before);
+    names.iter().for_each(|name| assert!(write(2, name, None).into_iter().all(|done| done)));
+    let mut expected: Vec<String> =
+        of_four.into_iter().filter(|f| !f.ends_with("_2.vtu") && !f.ends_with("_3.vtu")).collect();
+    expected.extend(others.map(String::from));
+    expected.sort();
+    let mut found = files(folder.path());
+    found.sort();
+    assert_eq!(found, expected);
+    check_pieces(&PvtuFile::open(at("one.pvtu")).unwrap(), 0, &mesh, 0);
+    // A list that names the pieces of another program is replaced; its pieces are not ours.
+    assert!(write(3, "one.pvtu", None).into_iter().all(|done| done));
+    let text = std::fs::read_to_string(at("one.pvtu")).unwrap();
+    std::fs::write(at("one.pvtu"), text.replace(" WrittenBy=\"kolmo\"", "")).unwrap();
+    assert!(write(1, "one.pvtu", None)[0]);
+    assert!(at("one/one_1.vtu").is_file() && at("one/one_2.vtu").is_file());
+    assert!(write(2, "one.pvtu", None).into_iter().all(|done| done) && write(1, "one.pvtu", None)[0]);
+    assert!(!at("one/one_1.vtu").exists() && at("one/one_2.vtu").is_file());
+}
+
+#[test]
+fn one_rank_writes_whole_files_in_place_of_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, mesh) = (folder.path(), hexahedra([6, 4, 3]));
+    crate::tool::Stacked::new(8, 3).write(at, "train.h5");
+    crate::tool::write_text(at, "p.csv", "sample,mach,gamma\na,1.5,0.5\nb/1,1.6,0.4\n");
+    crate::tool::kolmo(at, &["fit", "train.h5", "-o", "model.h5"]).success();
+    for name in ["many", "series.pvd"] {
+        run_on_threads(3, |comm| write_pieces(&comm, &mesh, &at.join(name), None).unwrap());
+    }
+    std::fs::write(at.join("many/a_9.vtu"), "not ours").unwrap();
+    crate::tool::kolmo(at, &["predict", "model.h5", "--parameters", "p.csv", "-o", "many/"]).success();
+    crate::tool::kolmo(at, &["predict", "model.h5", "--parameters", "p.csv", "-o", "series.pvd"]).success();
+    assert_eq!(files(&at.join("many")), ["a.vtu", "a_9.vtu", "b_1.vtu", "parameters.csv"]);
+    assert_eq!(files(&at.join("series")), ["series_00000.vtu", "series_00001.vtu"]);
+    // One step fewer.
+    crate::tool::kolmo(at, &["predict", "model.h5", "--at", "mach=1.5,gamma=0.5", "-o", "series.pvd"]).success();
+    assert_eq!(files(&at.join("series")), ["series_00000.vtu"]);
+}
+
+#[test]
 fn pieces_that_fail_leave_nothing() {
     let mesh = hexahedra([3, 2, 2]);
     for (size, failing) in [(1, 0), (2, 1), (3, 0), (3, 2)] {

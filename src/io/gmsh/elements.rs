@@ -53,7 +53,7 @@ impl Tags {
 }
 
 /// Number of an element type of gmsh, type, and for each node of VTK its place among those of gmsh (empty: the same order).
-const ELEMENT_TYPES: [(i64, CellType, &[usize]); 17] = [
+pub(crate) const ELEMENT_TYPES: [(i64, CellType, &[usize]); 17] = [
     (1, Line, &[]),
     (2, Triangle, &[]),
     (3, Quad, &[]),

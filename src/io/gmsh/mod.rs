@@ -9,6 +9,7 @@ pub(crate) mod elements;
 pub(crate) mod sections;
 pub(crate) mod version2;
 pub(crate) mod version4;
+pub mod writer;
 
 use crate::data::Location;
 use crate::error::{Error, Result};

@@ -119,6 +119,25 @@ impl Decoder<'_> {
         }
     }
 
+    /// Adds what an array is and its bytes as they are stored: arrays of which all this is equal, with heads alike, hold the same
+    /// numbers.
+    pub fn stored(&self, array: &DataArray, to: &mut Vec<u8>) -> Result<()> {
+        let place = format!("DataArray `{}`", array.name);
+        let (kind, bytes) = match &array.place {
+            Place::Ascii(texts) => ("ascii", self.texts(&place, texts)?),
+            Place::Base64(texts) => ("base64", self.texts(&place, texts)?),
+            Place::Appended(offset) => {
+                let (start, end) = self.extent(&place, *offset)?;
+                ("appended", self.bytes.read(&place, start, end - start)?)
+            }
+        };
+        let DataArray { name, number, n_components, n_kept, .. } = array;
+        let what = format!("{name:?} {number:?} {n_components} {n_kept} {kind} {}:", bytes.len());
+        to.extend(what.into_bytes());
+        to.extend(bytes);
+        Ok(())
+    }
+
     fn damaged(&self, place: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
         damaged(&self.bytes.path, place, found, expected)
     }
@@ -131,9 +150,9 @@ impl Decoder<'_> {
         }
     }
 
-    /// All bytes up to the next array.
-    fn appended(&self, place: &str, offset: u64) -> Result<Vec<u8>> {
-        let Some((begin, base64)) = self.head.appended else {
+    /// First byte of appended data, and the first of the next array.
+    fn extent(&self, place: &str, offset: u64) -> Result<(u64, u64)> {
+        let Some((begin, _)) = self.head.appended else {
             return Err(self.damaged(place, "no AppendedData with a mark `_`", "appended data"));
         };
         let next = self.head.offsets.partition_point(|&o| o <= offset);
@@ -143,8 +162,14 @@ impl Decoder<'_> {
             let found = format!("the offset {offset} behind the end of the file");
             return Err(self.damaged(place, found, "a place in the appended data"));
         }
+        Ok((start, end))
+    }
+
+    /// All bytes up to the next array.
+    fn appended(&self, place: &str, offset: u64) -> Result<Vec<u8>> {
+        let (start, end) = self.extent(place, offset)?;
         let stored = self.bytes.read(place, start, end - start)?;
-        if !base64 {
+        if !self.head.appended.is_some_and(|(_, base64)| base64) {
             return Ok(stored);
         }
         let n = memchr::memchr(b'<', &stored).unwrap_or(stored.len());

@@ -7,6 +7,7 @@ pub mod legacy;
 pub(crate) mod legacy_mesh;
 pub(crate) mod legacy_numbers;
 pub(crate) mod legacy_scan;
+pub mod legacy_writer;
 pub mod pvd;
 pub mod pvtu;
 pub mod pvtu_writer;

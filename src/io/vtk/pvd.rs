@@ -3,12 +3,13 @@
 use crate::error::{Error, Result};
 use crate::io::atomic::write_bytes;
 use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, cannot_read, check_state, damaged};
-use crate::io::vtk::pvtu::{PvtuFile, sources};
+use crate::io::vtk::pvtu::{BY, KOLMO, PvtuFile, sources};
 use crate::io::vtk::vtu::VtuFile;
 use crate::io::vtk::vtu_writer::escape;
 use crate::io::vtk::xml::{Attributes, Item, Xml, check_end};
 use crate::mesh::Mesh;
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -26,7 +27,7 @@ impl PvdFile {
     /// one time and for files that are not .vtu or .pvtu.
     pub fn open(path: impl AsRef<Path>) -> Result<PvdFile> {
         let path = path.as_ref();
-        let Steps { steps, counted } = steps(path)?;
+        let Steps { steps, counted, .. } = steps(path)?;
         if let Some(w) = steps.windows(2).find(|w| w[0].0 == w[1].0) {
             let found = format!("several files at the time {}", w[0].0);
             let mend = "write the parts of each time as one .vtu or .pvtu file";
@@ -81,6 +82,8 @@ struct Steps {
     steps: Vec<(f64, PathBuf)>,
     /// The times are no times, only numbers of the files.
     counted: bool,
+    /// Kolmo wrote the list.
+    ours: bool,
 }
 
 fn steps(path: &Path) -> Result<Steps> {
@@ -88,10 +91,13 @@ fn steps(path: &Path) -> Result<Steps> {
     let (mut xml, _) = Xml::open(&bytes, "Collection")?;
     check_end(&bytes)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let (mut found, mut counted, mut timed) = (Vec::new(), false, false);
+    let (mut found, mut counted, mut timed, mut ours) = (Vec::new(), false, false, false);
     while let Some(item) = xml.next()? {
         match item {
-            Item::Start(name, attributes) if name == "Collection" => counted = attributes.get(COUNTED).is_some(),
+            Item::Start(name, attributes) if name == "Collection" => {
+                counted = attributes.get(COUNTED).is_some();
+                ours = attributes.get(BY) == Some(KOLMO);
+            }
             Item::Start(name, attributes) if name == "DataSet" => {
                 timed |= attributes.get("timestep").is_some();
                 found.push((time(path, &attributes, found.len())?, folder.join(file(path, &attributes)?)));
@@ -102,7 +108,7 @@ fn steps(path: &Path) -> Result<Steps> {
     if found.is_empty() {
         return Err(damaged(path, "Collection", "no DataSet", "one or more"));
     }
-    Ok(Steps { steps: found, counted: counted || !timed })
+    Ok(Steps { steps: found, counted: counted || !timed, ours })
 }
 
 fn time(path: &Path, attributes: &Attributes, number: usize) -> Result<f64> {
@@ -150,12 +156,20 @@ impl MeshFile for PvdFile {
         self.state(state)?.mesh(0)
     }
 
+    fn encoded_mesh(&self, state: usize) -> Result<Option<Vec<u8>>> {
+        self.state(state)?.encoded_mesh(0)
+    }
+
     fn arrays(&self, state: usize) -> Result<Vec<ArrayInfo>> {
         self.state(state)?.arrays(0)
     }
 
     fn read(&self, state: usize, array: &ArrayInfo) -> Result<Vec<f64>> {
         self.state(state)?.read(0, array)
+    }
+
+    fn read_rows(&self, state: usize, array: &ArrayInfo, entities: Range<usize>) -> Result<Vec<f64>> {
+        self.state(state)?.read_rows(0, array, entities)
     }
 
     fn field_data(&self, state: usize) -> Result<Vec<(String, Vec<f64>)>> {
@@ -180,6 +194,12 @@ pub fn pieces_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The files of a series that kolmo wrote, without their pieces; none of another one. Errors: K001, K002, K003.
+pub(in crate::io) fn files_of_kolmo(path: &Path) -> Result<Vec<PathBuf>> {
+    let Steps { steps, ours, .. } = steps(path)?;
+    Ok(if ours { steps.into_iter().map(|(_, file)| file).collect() } else { Vec::new() })
+}
+
 /// Marks a collection whose times are only numbers of its files.
 const COUNTED: &str = "CountedTimes";
 
@@ -194,7 +214,7 @@ pub fn write_pvd(path: &Path, times: Option<&[f64]>, files: &[PathBuf]) -> Resul
         "<?xml version=\"1.0\"?>\n<VTKFile type=\"Collection\" version=\"1.0\" byte_order=\"LittleEndian\">\n",
     );
     let mark = if times.is_none() { format!(" {COUNTED}=\"1\"") } else { String::new() };
-    let _ = writeln!(text, "<Collection{mark}>");
+    let _ = writeln!(text, "<Collection{mark} {BY}=\"{KOLMO}\">");
     for (i, file) in files.iter().enumerate() {
         let time = times.and_then(|t| t.get(i)).copied().unwrap_or(i as f64);
         let name = escape(&file.strip_prefix(folder).unwrap_or(file).to_string_lossy());

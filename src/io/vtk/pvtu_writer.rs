@@ -4,6 +4,7 @@ use crate::data::Location;
 use crate::error::Result;
 use crate::io::atomic::{AtomicFile, write_error};
 use crate::io::mesh_file::{MeshArray, Number};
+use crate::io::vtk::pvtu::{BY, KOLMO};
 use crate::io::vtk::vtu_writer::escape;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -16,8 +17,9 @@ use std::path::Path;
 pub fn write_pvtu(path: &Path, pieces: &[String], arrays: &[MeshArray<'_>]) -> Result<AtomicFile> {
     let mut text = String::from(
         "<?xml version=\"1.0\"?>\n<VTKFile type=\"PUnstructuredGrid\" version=\"1.0\" byte_order=\"LittleEndian\" \
-         header_type=\"UInt64\" compressor=\"vtkZLibDataCompressor\">\n<PUnstructuredGrid GhostLevel=\"0\">\n",
+         header_type=\"UInt64\" compressor=\"vtkZLibDataCompressor\">\n",
     );
+    let _ = writeln!(text, "<PUnstructuredGrid GhostLevel=\"0\" {BY}=\"{KOLMO}\">");
     for (location, tag) in [(Location::Point, "PPointData"), (Location::Cell, "PCellData")] {
         let _ = writeln!(text, "<{tag}>");
         for a in arrays.iter().filter(|a| a.location == location) {

@@ -172,6 +172,18 @@ impl MeshFile for VtuFile {
         Ok(mesh)
     }
 
+    fn encoded_mesh(&self, state: usize) -> Result<Option<Vec<u8>>> {
+        check_state(self, state)?;
+        let Head { big_endian, header_size, compressor, appended, .. } = &self.head;
+        let base64 = appended.map(|(_, base64)| base64);
+        let mut encoded = format!("{big_endian} {header_size} {compressor:?} {base64:?}").into_bytes();
+        for piece in &self.head.pieces {
+            encoded.extend(format!("|{} {} {}|", piece.n_points, piece.n_cells, piece.points.len()).into_bytes());
+            piece.points.iter().chain(&piece.cells).try_for_each(|a| self.decoder().stored(a, &mut encoded))?;
+        }
+        Ok(Some(encoded))
+    }
+
     fn arrays(&self, state: usize) -> Result<Vec<ArrayInfo>> {
         check_state(self, state)?;
         Ok(self.arrays.iter().map(|a| a.info.clone()).collect())

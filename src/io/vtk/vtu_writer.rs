@@ -1,9 +1,9 @@
 //! VTK XML unstructured grids (.vtu): field data as text, all else as raw appended data in blocks of zlib.
 
 use crate::data::Location;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::atomic::{AtomicFile, write_error};
-use crate::io::mesh_file::{MeshArray, Number, carrier, restricted};
+use crate::io::mesh_file::{MeshArray, Number, carrier, check_length, restricted};
 use crate::mesh::{CellType, Mesh};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -63,27 +63,6 @@ pub fn write_vtu(path: &Path, mesh: &Mesh, arrays: &[MeshArray<'_>], field_data:
     let target = AtomicFile::create(path)?;
     file.write(target.file()).map_err(write)?;
     target.commit()
-}
-
-fn check_length(mesh: &Mesh, a: &MeshArray<'_>) -> Result<()> {
-    let k = a.n_components;
-    let whole = k > 0 && a.values.len().is_multiple_of(k);
-    let n = a.values.len() / k.max(1);
-    let (fits, expected) = match a.location {
-        Location::Point => (n == mesh.n_points(), format!("{} x {k} on points", mesh.n_points())),
-        Location::Cell => {
-            (n == mesh.n_cells() || n == mesh.n_top_cells(), format!("{} x {k} on cells", mesh.n_cells()))
-        }
-        Location::Free => (true, format!("rows of {k}")),
-    };
-    if whole && fits {
-        let fraction = |v: &&f64| a.number == Number::Integer && (**v as i64) as f64 != **v;
-        return match a.values.iter().find(fraction) {
-            Some(v) => Err(Error::argument(format!("array `{}` of integers", a.name), v, "integers")),
-            None => Ok(()),
-        };
-    }
-    Err(Error::argument(format!("array `{}` of a VTU file", a.name), a.values.len(), expected))
 }
 
 /// Rows of `from` numbers, padded with zeros to `to`.

@@ -1,0 +1,185 @@
+//! Real or complex columns that stay orthonormal while they grow.
+
+use super::inner_product::InnerProduct;
+use super::scalar::{Scalar, add_tall_product, tall_adjoint_product};
+use super::small::norm;
+use crate::error::{Error, Result};
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
+
+/// Q [n_rows, k] with QᴴXQ = I, X a real inner product; in the memory of one process.
+#[derive(Debug, Clone)]
+pub struct Orthonormal<T> {
+    n_rows: usize,
+    /// Column after column.
+    entries: Vec<T>,
+    product: InnerProduct,
+}
+
+/// What [`Orthonormal::append`] found: W = Q C + what was left out.
+#[derive(Debug, Clone)]
+pub struct Appended<T> {
+    /// C [k, m], k the columns after it.
+    pub coefficients: Mat<T>,
+    /// X-norm of each column of W, and of what was left out of it.
+    pub norms: Vec<f64>,
+    pub missed: Vec<f64>,
+    /// Columns of W that gave a new one.
+    pub kept: Vec<usize>,
+}
+
+impl<T: Scalar> Orthonormal<T> {
+    /// No columns yet. Errors: an inner product of another size, not symmetric, with a negative weight.
+    pub fn new(n_rows: usize, product: InnerProduct) -> Result<Orthonormal<T>> {
+        product.check(n_rows)?;
+        Ok(Orthonormal { n_rows, entries: Vec::new(), product })
+    }
+
+    /// Number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.entries.len().checked_div(self.n_rows).unwrap_or(0)
+    }
+
+    /// Q.
+    pub fn columns(&self) -> MatRef<'_, T> {
+        MatRef::from_column_major_slice(&self.entries, self.n_rows, self.n_columns())
+    }
+
+    /// QᴴXW [k, m].
+    pub fn coefficients(&self, w: MatRef<'_, T>) -> Mat<T> {
+        tall_adjoint_product(self.columns(), applied(&self.product, w).as_ref().map_or(w, Mat::as_ref))
+    }
+
+    /// X-norm of each column.
+    pub fn norms(&self, w: MatRef<'_, T>) -> Vec<f64> {
+        norms(&self.product, w)
+    }
+
+    /// Extends Q by what it misses of the columns of W [n_rows, m]; a column of which at most `relative` of its norm, or at
+    /// most `floor(j)`, is missed gives none.
+    ///
+    /// Classical Gram-Schmidt twice by blocks, then twice column by column, against all columns where the norm of one
+    /// falls a lot. Errors: shape, values that are not finite. O(n k m).
+    /// Reference: Giraud, Langou, Rozloznik, van den Eshof, Numer. Math. 101 (2005) 87.
+    pub fn append(&mut self, w: MatRef<'_, T>, relative: f64, floor: impl Fn(usize) -> f64) -> Result<Appended<T>> {
+        let (n, m, old) = (self.n_rows, w.ncols(), self.n_columns());
+        if w.nrows() != n {
+            return Err(Error::argument("rows of columns to append", w.nrows(), n));
+        }
+        if let Some(j) = (0..m).find(|j| w.col(*j).iter().any(|x| !x.finite())) {
+            return Err(Error::argument(format!("column {j}"), "a value that is not finite", "finite numbers"));
+        }
+        let whole = self.norms(w);
+        let mut rest = w.to_owned();
+        let mut c = Mat::<T>::zeros(old + m, m);
+        for _ in 0..2 {
+            let step = self.coefficients(rest.as_ref());
+            add_tall_product(rest.as_mut(), self.columns(), step.as_ref(), T::real(-1.0));
+            add(&mut c, 0, step.as_ref());
+        }
+        let after_blocks = self.norms(rest.as_ref());
+        let (mut kept, mut missed) = (Vec::new(), vec![0.0; m]);
+        for j in 0..m {
+            let k = self.n_columns();
+            let mut column = rest.as_ref().subcols(j, 1).to_owned();
+            let mut before = after_blocks[j];
+            let mut first = old;
+            for pass in 0..3 {
+                let q = self.columns().subcols(first, k - first);
+                let step = tall_adjoint_product(
+                    q,
+                    applied(&self.product, column.as_ref()).as_ref().map_or(column.as_ref(), Mat::as_ref),
+                );
+                add_tall_product(column.as_mut(), q, step.as_ref(), T::real(-1.0));
+                (0..k - first).for_each(|i| c[(first + i, j)] += step[(i, 0)]);
+                let now = norms(&self.product, column.as_ref())[0];
+                let fell = now < 0.5 * before;
+                // What cancels leaves the rest with parts in the old columns.
+                first = if now < 0.1 * after_blocks[j] { 0 } else { first };
+                before = now;
+                if pass > 0 && !fell {
+                    break;
+                }
+            }
+            let left = before;
+            if left > relative * whole[j] && left > floor(j) && left > 0.0 {
+                self.entries.extend(column.col(0).iter().map(|x| *x * T::real(1.0 / left)));
+                c[(k, j)] = T::real(left);
+                kept.push(j);
+            } else {
+                missed[j] = left;
+            }
+        }
+        let coefficients = c.as_ref().subrows(0, self.n_columns()).to_owned();
+        Ok(Appended { coefficients, norms: whole, missed, kept })
+    }
+
+    /// Q <- Q U for U [k, k'] with orthonormal columns.
+    pub fn rotate(&mut self, u: MatRef<'_, T>) {
+        let mut q = Mat::zeros(self.n_rows, u.ncols());
+        add_tall_product(q.as_mut(), self.columns(), u, T::real(1.0));
+        self.entries = q.col_iter().flat_map(|c| c.iter().copied()).collect();
+    }
+
+    /// Turns the columns from `first` on so that the largest entry of each is real and positive, the lowest row on ties.
+    pub fn orient(&mut self, first: usize) {
+        if self.n_rows > 0 {
+            self.entries.chunks_exact_mut(self.n_rows).skip(first).for_each(orient);
+        }
+    }
+}
+
+/// Turns a column so that its largest entry is real and positive, the lowest row on ties.
+pub fn orient<T: Scalar>(column: &mut [T]) {
+    let mut largest = T::default();
+    for x in column.iter() {
+        if x.modulus() > largest.modulus() {
+            largest = *x;
+        }
+    }
+    let size = largest.modulus();
+    if size > 0.0 {
+        let turn = largest.conjugate() * T::real(1.0 / size);
+        column.iter_mut().for_each(|x| *x *= turn);
+    }
+}
+
+fn add<T: Scalar>(sum: &mut Mat<T>, first_row: usize, part: MatRef<'_, T>) {
+    for j in 0..part.ncols() {
+        (0..part.nrows()).for_each(|i| sum[(first_row + i, j)] += part[(i, j)]);
+    }
+}
+
+/// X W; `None` where X = I.
+pub fn applied<T: Scalar>(product: &InnerProduct, w: MatRef<'_, T>) -> Option<Mat<T>> {
+    match product {
+        InnerProduct::Euclidean => None,
+        InnerProduct::Diagonal(weights) => {
+            Some(Mat::from_fn(w.nrows(), w.ncols(), |i, j| T::real(weights[i]) * w[(i, j)]))
+        }
+        InnerProduct::Sparse(m) => {
+            let column = |j: usize| -> Vec<T> {
+                let row = |i: usize| {
+                    m.outer_view(i).map_or(T::default(), |row| row.iter().map(|(k, v)| T::real(*v) * w[(k, j)]).sum())
+                };
+                (0..w.nrows()).map(row).collect()
+            };
+            let columns: Vec<Vec<T>> = (0..w.ncols()).into_par_iter().map(column).collect();
+            Some(Mat::from_fn(w.nrows(), w.ncols(), |i, j| columns[j][i]))
+        }
+    }
+}
+
+/// sqrt(wᴴXw) of each column.
+pub fn norms<T: Scalar>(product: &InnerProduct, w: MatRef<'_, T>) -> Vec<f64> {
+    let applied = applied(product, w);
+    (0..w.ncols())
+        .map(|j| match &applied {
+            None => norm(&w.col(j).iter().copied().collect::<Vec<T>>()),
+            Some(a) => {
+                let square: f64 = w.col(j).iter().zip(a.col(j).iter()).map(|(x, y)| (x.conjugate() * *y).re()).sum();
+                square.max(0.0).sqrt()
+            }
+        })
+        .collect()
+}

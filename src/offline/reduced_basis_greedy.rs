@@ -1,0 +1,80 @@
+//! Reduced basis by the weak greedy algorithm.
+
+use super::reduced_basis::{AffineProblem, Coefficients, Options};
+use super::reduced_basis_projection::Reduction;
+use crate::algorithms::greedy::{Approximation, Greedy, GreedyOptions, greedy};
+use crate::error::{Error, Result};
+use crate::linalg::scalar::Scalar;
+use crate::online::reduced_basis::ReducedBasis;
+use faer::MatRef;
+
+/// A solution of which less than this share is new gives no mode.
+const NEW: f64 = 1e-12;
+
+/// Full solution u [n_dofs] from coefficients theta and gamma.
+pub type Solve<'a, T> = &'a dyn Fn(&[T], &[T]) -> Result<Vec<T>>;
+
+struct Growing<'a, T: Scalar> {
+    reduction: Reduction<'a, T>,
+    training: &'a Coefficients<T>,
+    solve: Solve<'a, T>,
+    model: Option<ReducedBasis<T>>,
+}
+
+impl<T: Scalar> Approximation for Growing<'_, T> {
+    fn size(&self) -> usize {
+        self.reduction.n_modes()
+    }
+
+    fn errors(&mut self) -> Result<Vec<f64>> {
+        let Coefficients { theta, gamma } = self.training;
+        match &self.model {
+            Some(model) => model.indicator_batch(theta.as_ref(), gamma.as_ref(), model.n_modes()),
+            // Nothing but the right-hand side is left.
+            None => {
+                let zero = |j: usize| gamma.col(j).iter().all(|g| *g == T::default());
+                Ok((0..gamma.ncols()).map(|j| if zero(j) { 0.0 } else { 1.0 }).collect())
+            }
+        }
+    }
+
+    fn extend(&mut self, candidate: usize) -> Result<usize> {
+        let (theta, gamma) = self.training.at(candidate);
+        let u = (self.solve)(&theta, &gamma)?;
+        let added = self.reduction.extend(MatRef::from_column_major_slice(&u, u.len(), 1), NEW)?;
+        self.model = Some(self.reduction.model()?);
+        Ok(added)
+    }
+}
+
+/// Chooses points of a training set where the residual is largest, solves there with `solve`, extends the basis, until the
+/// relative residual is at most `choice.tolerance` at all of them.
+///
+/// `options.truncation` is not used. Errors: those of [`reduced_basis`](super::reduced_basis::reduced_basis), of `solve`,
+/// a model without residual. Not collective. Cost: one full solution per mode, one pass over the matrices for each, and
+/// O(N (d N² + N³ + d k N)) for each training point.
+///
+/// Reference: Veroy, Prud'homme, Rovas, Patera, AIAA 2003-3847; [`greedy`].
+pub fn reduced_basis_greedy<T: Scalar>(
+    problem: &AffineProblem<'_, T>,
+    training: &Coefficients<T>,
+    solve: Solve<'_, T>,
+    options: &Options,
+    choice: &GreedyOptions,
+) -> Result<(ReducedBasis<T>, Greedy)> {
+    problem.check()?;
+    training.check(problem.matrices.n_terms(), problem.rhs.ncols())?;
+    if options.residual_rows == 0 {
+        return Err(Error::argument("rows of the compressed residual", 0, "at least 1: it chooses the points"));
+    }
+    let mut reduction = Reduction::new(problem, options)?;
+    reduction.prepare_for(training);
+    let mut growing = Growing { reduction, training, solve, model: None };
+    let found = greedy(&mut growing, choice)?;
+    let reduction = growing.reduction;
+    if reduction.n_modes() == 0 {
+        return Err(Error::argument("training set", "right-hand sides that are all zero", "one that is not"));
+    }
+    let added = reduction.added();
+    Ok((reduction.finish(Some(training), &[], added)?, found))
+}
