@@ -1,7 +1,7 @@
 //! Inner products of matrices that come slab by slab.
 
 use super::block_tree::{Reduction, add};
-use super::bookmark::{Noted, noted_pass};
+use super::bookmark::{Hear, Noted, noted_pass};
 use super::dense;
 use super::householder::qr_r;
 use super::inner_product::{InnerProduct, square_roots};
@@ -210,13 +210,12 @@ impl Held {
 }
 
 impl Noted for Held {
-    fn pack(&self) -> Vec<f64> {
+    fn pack(&self, hear: &mut Hear<'_>) {
         let mut places: Vec<(usize, usize)> = self.places.iter().map(|(j, p)| (*p, *j)).collect();
         places.sort_unstable();
-        let mut packed = vec![places.len() as f64];
-        packed.extend(places.iter().map(|(_, j)| *j as f64));
-        self.rows.col_iter().for_each(|column| packed.extend(column.iter()));
-        packed
+        hear(&[places.len() as f64]);
+        hear(&places.iter().map(|(_, j)| *j as f64).collect::<Vec<_>>());
+        (0..self.rows.ncols()).for_each(|j| hear(self.rows.col_as_slice(j)));
     }
 
     fn unpack(&mut self, note: &[f64]) {
