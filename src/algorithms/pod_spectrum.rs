@@ -195,7 +195,7 @@ fn by_tsqr(y: &Watched<'_>, m: &InnerProduct) -> Result<Spectrum> {
     let combination = divided(z.as_ref(), &sigma, rank);
     let total = |sigma: &[f64]| sigma.iter().map(|s| s * s).sum();
     let algorithm = Algorithm::Tsqr;
-    if !matches!(m, InnerProduct::Sparse(_)) {
+    if m.sparse().is_none() {
         let total = total(&sigma);
         return Ok(Spectrum { algorithm, left: Left::Combination(combination), right: z, sigma, rank, total });
     }

@@ -320,7 +320,7 @@ pub fn inner_product(
         },
         ("l2", Some(mesh), Location::Point) => {
             let matrix = mass_matrix(mesh).map_err(|e| e.in_file(path))?;
-            Ok(InnerProduct::Sparse(expand_components(&matrix, k)))
+            Ok(if k == 1 { InnerProduct::Sparse(matrix) } else { InnerProduct::Components(matrix, k) })
         }
         ("l2", Some(mesh), Location::Cell) => match mesh.with_cells(field.n_entities) {
             Some(mesh) => Ok(InnerProduct::Diagonal(

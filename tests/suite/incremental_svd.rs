@@ -61,6 +61,7 @@ fn singular_values(a: &Mat<f64>, m: &InnerProduct) -> Vec<f64> {
         InnerProduct::Euclidean => Mat::identity(n, n),
         InnerProduct::Diagonal(w) => Mat::from_fn(n, n, |i, j| if i == j { w[i] } else { 0.0 }),
         InnerProduct::Sparse(m) => Mat::from_fn(n, n, |i, j| m.get(i, j).copied().unwrap_or(0.0)),
+        InnerProduct::Components(..) => unreachable!("no such product here"),
     };
     let l = dense::cholesky(full.as_ref(), "M").unwrap();
     dense::thin_svd(dense::mul(l.transpose(), a.as_ref()).as_ref()).unwrap().1
