@@ -114,7 +114,7 @@ fn without_truncation_it_is_a_batch_decomposition() {
 }
 
 /// The stream of slowly falling waves with noise far below the tolerance.
-fn waves(n: usize, m: usize) -> Mat<f64> {
+pub fn waves(n: usize, m: usize) -> Mat<f64> {
     let mut rng = StdRng::seed_from_u64(7);
     let phase = |k: usize| 2.0 * PI * (0.618_033_988_749_894_9 * k as f64).fract();
     let left = Mat::from_fn(n, 60, |i, k| {

@@ -23,6 +23,7 @@ mod gmsh;
 mod hapod;
 mod incremental_svd;
 mod killed;
+mod incremental_truncation;
 mod layouts;
 mod linalg;
 mod mass_matrix;
