@@ -4,6 +4,7 @@ mod append;
 mod architecture;
 mod bad_input_steps;
 mod bad_inputs;
+mod calibration;
 mod cgns;
 mod cgns_writer;
 mod cgns_zones;
