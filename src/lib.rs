@@ -35,6 +35,7 @@
 //! | Matérn, RBF | [`algorithms::kernel`] |
 //! | restricted (REML) and marginal likelihood | [`algorithms::restricted_likelihood`] |
 //! | conformal prediction, jackknife+ | [`algorithms::conformal`] |
+//! | quantile of numbers on several ranks | [`algorithms::order_statistic`] |
 //! | TSQR | [`linalg::tsqr`] |
 //! | randomized SVD | [`linalg::randomized_svd`] |
 //! | block Gram-Schmidt | [`linalg::block_gram_schmidt`] |

@@ -3,6 +3,7 @@
 mod cli;
 
 fn main() {
+    cli::allocator::give_back();
     cli::signals::watch();
     // A panic is a defect: its message is printed by the hook, the exit code is that of a failed computation.
     let code = std::panic::catch_unwind(cli::run).unwrap_or_else(|_| {

@@ -1,5 +1,7 @@
 //! Calibration of Gaussian intervals by leave-one-out scores.
 
+use super::order_statistic::order_statistic;
+use crate::comm::Communicator;
 use crate::error::{Error, Result};
 use faer::MatRef;
 
@@ -19,20 +21,47 @@ use faer::MatRef;
 /// approach to Gaussian process surrogate evaluation with coverage guarantees, arXiv 2401.07733.
 #[doc(alias = "jackknife+")]
 pub fn conformal_factor(scores: &[f64], confidence: f64) -> Result<f64> {
-    if !(confidence > 0.0 && confidence < 1.0) {
-        return Err(Error::argument("confidence", confidence, "between 0 and 1"));
-    }
+    check(confidence)?;
     let mut scores: Vec<f64> = scores.iter().map(|s| if s.is_nan() { 0.0 } else { s.abs() }).collect();
-    let Some(largest) = scores.iter().copied().max_by(f64::total_cmp) else {
+    if scores.is_empty() {
         return Err(Error::argument("scores", 0, "at least 1"));
-    };
-    let n = scores.len() as f64;
-    // Round-off in (n + 1) confidence must not move k: 20 * 0.95 is 19.
-    let k = ((n + 1.0) * confidence - 1e-9).ceil().max(1.0);
-    if k as usize <= scores.len() {
-        return Ok(*scores.select_nth_unstable_by(k as usize - 1, f64::total_cmp).1);
     }
-    Ok(largest * (normal_quantile(confidence) / normal_quantile(n / (n + 1.0))).max(1.0))
+    let (k, factor) = wanted(scores.len(), confidence);
+    Ok(factor * *scores.select_nth_unstable_by(k - 1, f64::total_cmp).1)
+}
+
+/// [`conformal_factor`] of scores that are shared out over ranks; they stay where they are.
+///
+/// `scores` [any, any] of this rank, not negative; what is not a number is no score. Where no rank has any, the Gaussian
+/// factor z(confidence). Error: confidence not between 0 and 1. Cost: that of an
+/// [`order_statistic`](super::order_statistic::order_statistic). Collective; the same on any number of ranks.
+pub fn shared_conformal_factor(comm: &dyn Communicator, scores: MatRef<'_, f64>, confidence: f64) -> Result<f64> {
+    check(confidence)?;
+    let own = scores.col_iter().map(|c| c.iter().filter(|s| !s.is_nan()).count()).sum::<usize>();
+    let mut n = [own as f64];
+    comm.all_sum(&mut n);
+    if n == [0.0] {
+        return Ok(normal_quantile(confidence));
+    }
+    let (k, factor) = wanted(n[0] as usize, confidence);
+    Ok(factor * order_statistic(comm, scores, k).unwrap_or(f64::NAN))
+}
+
+fn check(confidence: f64) -> Result<()> {
+    match confidence > 0.0 && confidence < 1.0 {
+        true => Ok(()),
+        false => Err(Error::argument("confidence", confidence, "between 0 and 1")),
+    }
+}
+
+/// Which of n scores counts (the k-th smallest, from 1), and what it is multiplied by.
+fn wanted(n: usize, confidence: f64) -> (usize, f64) {
+    // Round-off in (n + 1) confidence must not move k: 20 * 0.95 is 19.
+    let k = ((n as f64 + 1.0) * confidence - 1e-9).ceil().max(1.0);
+    if k as usize <= n {
+        return (k as usize, 1.0);
+    }
+    (n, (normal_quantile(confidence) / normal_quantile(n as f64 / (n as f64 + 1.0))).max(1.0))
 }
 
 /// The same from all outputs at once: |residuals| / std (n x r), pooled.

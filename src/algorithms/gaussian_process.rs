@@ -9,6 +9,7 @@ use crate::linalg::dense;
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// Points predicted at a time by one thread.
 const CHUNK: usize = 128;
@@ -122,7 +123,14 @@ pub struct GaussianProcess {
     alpha: Mat<f64>,
     coefficients: Mat<f64>,
     input_ranges: Vec<(f64, f64)>,
-    /// C = L Lᵀ.
+    /// Empty after [`release`](GaussianProcess::release).
+    factors: OnceLock<Factors>,
+}
+
+/// What only variances and leave-one-out need; empty where all outputs are answered by their mean.
+#[derive(Debug, Clone)]
+struct Factors {
+    /// C = L Lᵀ [n, n].
     factor: Mat<f64>,
     /// q = L⁻¹ H and the factor of qᵀq.
     trend_half: Mat<f64>,
@@ -288,8 +296,7 @@ impl GaussianProcess {
         }
         let x = from_rows(&parts.x, n, d);
         let input_ranges = ranges(x.as_ref());
-        let mut trend_half = trend(parts.mean, x.as_ref(), &input_ranges);
-        let p = trend_half.ncols();
+        let p = trend(parts.mean, x.as_ref().subrows(0, 1), &input_ranges).ncols();
         if parts.coefficients.len() != p * r {
             return Err(Error::argument("coefficients of a Gaussian process", parts.coefficients.len(), p * r));
         }
@@ -298,24 +305,44 @@ impl GaussianProcess {
         for (j, _) in parts.is_mean.iter().enumerate().filter(|(_, is_mean)| **is_mean) {
             alpha.col_as_slice_mut(j).fill(0.0);
         }
-        let not_definite = |pivot| Error::NotPositiveDefinite {
-            what: "correlation matrix of a stored Gaussian process".into(),
-            pivot,
-            mend: "fit the model again".into(),
-        };
-        let mut factor = Mat::zeros(n, n);
-        let mut trend_factor = Mat::zeros(p, p);
+        let (coefficients, factors) = (from_rows(&parts.coefficients, p, r), OnceLock::new());
+        let this = GaussianProcess { parts, scaled, alpha, coefficients, input_ranges, factors };
+        this.factors()?;
+        Ok(this)
+    }
+
+    /// The factors, computed where they are not there.
+    fn factors(&self) -> Result<&Factors> {
+        if let Some(factors) = self.factors.get() {
+            return Ok(factors);
+        }
+        let parts = &self.parts;
+        let mut found = Factors { factor: Mat::new(), trend_half: Mat::new(), trend_factor: Mat::new() };
         if parts.is_mean.iter().any(|is_mean| !is_mean) {
-            parts.kernel.cross(scaled.as_ref(), scaled.as_ref(), factor.as_mut());
+            let not_definite = |pivot| Error::NotPositiveDefinite {
+                what: "correlation matrix of a stored Gaussian process".into(),
+                pivot,
+                mend: "fit the model again".into(),
+            };
+            let n = parts.n_samples;
+            let mut factor = Mat::zeros(n, n);
+            parts.kernel.cross(self.scaled.as_ref(), self.scaled.as_ref(), factor.as_mut());
             (0..n).for_each(|i| factor[(i, i)] = 1.0 + parts.noise_ratio);
             dense::cholesky_in_place(factor.as_mut()).map_err(not_definite)?;
             (1..n).for_each(|j| factor.col_as_slice_mut(j).iter_mut().take(j).for_each(|v| *v = 0.0));
+            let x = from_rows(&parts.x, n, parts.n_inputs);
+            let mut trend_half = trend(parts.mean, x.as_ref(), &self.input_ranges);
             dense::solve_lower(factor.as_ref(), trend_half.as_mut());
-            trend_factor = dense::mul(trend_half.transpose(), trend_half.as_ref());
+            let mut trend_factor = dense::mul(trend_half.transpose(), trend_half.as_ref());
             dense::cholesky_in_place(trend_factor.as_mut()).map_err(not_definite)?;
+            found = Factors { factor, trend_half, trend_factor };
         }
-        let coefficients = from_rows(&parts.coefficients, p, r);
-        Ok(GaussianProcess { parts, scaled, alpha, coefficients, input_ranges, factor, trend_half, trend_factor })
+        Ok(self.factors.get_or_init(|| found))
+    }
+
+    /// Gives the memory of n x n numbers back; the next prediction computes them again (O(n³)), to the same bits.
+    pub fn release(&mut self) {
+        self.factors = OnceLock::new();
     }
 
     /// The correlation function.
@@ -347,12 +374,13 @@ impl GaussianProcess {
             return Err(Error::argument("inputs of a Gaussian process", x.ncols(), d));
         }
         check_finite("inputs of a Gaussian process", x)?;
+        let factors = self.factors()?;
         let m = x.nrows();
         let starts: Vec<usize> = (0..m).step_by(CHUNK).collect();
         // Handing one block to another thread would cost more than a point does.
         let blocks: Vec<(Mat<f64>, Vec<f64>)> = match starts.len() {
-            1 => vec![self.predict_block(x)],
-            _ => starts.par_iter().map(|s| self.predict_block(x.subrows(*s, CHUNK.min(m - s)))).collect(),
+            1 => vec![self.predict_block(x, factors)],
+            _ => starts.par_iter().map(|s| self.predict_block(x.subrows(*s, CHUNK.min(m - s)), factors)).collect(),
         };
         let (mut mean, mut std) = (Mat::zeros(m, r), Mat::zeros(m, r));
         let mean_only = 1.0 + 1.0 / self.parts.n_samples as f64;
@@ -370,7 +398,7 @@ impl GaussianProcess {
     }
 
     /// Standardised means (m x r) and variances over amplitude (m).
-    fn predict_block(&self, x: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
+    fn predict_block(&self, x: MatRef<'_, f64>, factors: &Factors) -> (Mat<f64>, Vec<f64>) {
         let (m, n) = (x.nrows(), self.parts.n_samples);
         let p = &self.parts;
         let standard = Mat::from_fn(m, p.n_inputs, |i, j| (x[(i, j)] - p.input_shift[j]) / p.input_scale[j]);
@@ -383,10 +411,10 @@ impl GaussianProcess {
         if p.is_mean.iter().all(|is_mean| *is_mean) {
             return (mean, vec![1.0; m]);
         }
-        dense::solve_lower(self.factor.as_ref(), k.as_mut());
+        dense::solve_lower(factors.factor.as_ref(), k.as_mut());
         let mut t = h.transpose().to_owned();
-        dense::gemm(t.as_mut(), true, self.trend_half.transpose(), k.as_ref(), -1.0);
-        dense::solve_lower(self.trend_factor.as_ref(), t.as_mut());
+        dense::gemm(t.as_mut(), true, factors.trend_half.transpose(), k.as_ref(), -1.0);
+        dense::solve_lower(factors.trend_factor.as_ref(), t.as_mut());
         let squares = |column: &[f64]| column.iter().map(|v| v * v).sum::<f64>();
         let variance = |i: usize| 1.0 - squares(k.col_as_slice(i)) + squares(t.col_as_slice(i));
         (mean, (0..m).map(|i| variance(i).max(0.0) + p.noise_ratio).collect())
@@ -400,13 +428,13 @@ impl GaussianProcess {
     pub fn leave_one_out(&self) -> LooResult {
         let (n, r) = (self.parts.n_samples, self.parts.n_outputs);
         let mut precision = vec![1.0; n];
-        if self.parts.is_mean.iter().any(|is_mean| !is_mean) {
+        if let Some(f) = self.factors().ok().filter(|f| f.factor.nrows() > 0) {
             let (mut inverse, mut scratch) = (Mat::zeros(n, n), Mat::zeros(n, n));
-            dense::spd_inverse_lower(inverse.as_mut(), self.factor.as_ref(), scratch.as_mut());
-            let mut q = self.trend_half.clone();
-            dense::solve_lower_transposed(self.factor.as_ref(), q.as_mut());
+            dense::spd_inverse_lower(inverse.as_mut(), f.factor.as_ref(), scratch.as_mut());
+            let mut q = f.trend_half.clone();
+            dense::solve_lower_transposed(f.factor.as_ref(), q.as_mut());
             let mut z = q.transpose().to_owned();
-            dense::solve_lower(self.trend_factor.as_ref(), z.as_mut());
+            dense::solve_lower(f.trend_factor.as_ref(), z.as_mut());
             let of_trend = |i: usize| z.col_as_slice(i).iter().map(|v| v * v).sum::<f64>();
             precision = (0..n).map(|i| inverse[(i, i)] - of_trend(i)).collect();
         }

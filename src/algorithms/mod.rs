@@ -17,6 +17,7 @@ pub mod hapod;
 mod hyperparameters;
 pub mod incremental_svd;
 pub mod kernel;
+pub mod order_statistic;
 pub mod pod;
 pub mod pod_modes;
 pub mod pod_spectrum;

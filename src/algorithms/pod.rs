@@ -68,6 +68,8 @@ pub struct Pod {
     pub singular_values: Vec<f64>,
     /// Sum of all sigma², those that were not computed included.
     pub total: f64,
+    /// Sum of the sigma² that were not computed.
+    pub unseen: f64,
     /// Mean of the snapshots on the local rows, where centred.
     pub mean: Option<Vec<f64>>,
     /// VᵀM(X - mean) [n_modes, n_snapshots].
@@ -90,12 +92,12 @@ impl Pod {
 
     /// Number of leading modes that another truncation keeps, at most those that are here.
     pub fn count(&self, truncation: Truncation) -> usize {
-        count(&self.singular_values, self.rank, truncation, self.total).min(self.n_modes())
+        count(&self.singular_values, self.rank, truncation, self.unseen).min(self.n_modes())
     }
 
     /// [`projection_error`](Self::projection_error) of the leading modes alone.
     pub fn projection_error_of(&self, n_modes: usize) -> f64 {
-        projection_error(&self.singular_values, self.total, n_modes)
+        projection_error(&self.singular_values, self.unseen, n_modes)
     }
 }
 
@@ -118,6 +120,7 @@ pub fn pod(snapshots: &dyn Slabs, inner_product: &InnerProduct, options: &PodOpt
         projection_error: spectrum.projection_error_of(n_modes),
         singular_values: spectrum.sigma,
         total: spectrum.total,
+        unseen: spectrum.unseen,
         basis: found.basis,
         mean: found.mean,
         algorithm: spectrum.algorithm,
@@ -125,15 +128,15 @@ pub fn pod(snapshots: &dyn Slabs, inner_product: &InnerProduct, options: &PodOpt
     })
 }
 
-/// Number of modes that the truncation keeps.
-pub(crate) fn count(sigma: &[f64], rank: usize, truncation: Truncation, total: f64) -> usize {
+/// Number of modes that the truncation keeps; `unseen` is the sum of the sigma² that were not computed. (It is not the
+/// difference of two sums, whose round-off would hide tolerances below sqrt(eps).)
+pub(crate) fn count(sigma: &[f64], rank: usize, truncation: Truncation, unseen: f64) -> usize {
     match truncation {
         Truncation::Modes(k) => k.min(rank),
         Truncation::Tolerance(t) => {
+            let total = unseen + sigma.iter().map(|s| s * s).sum::<f64>();
             // Sum from the small end: the tail is what is compared.
-            let seen: f64 = sigma.iter().map(|s| s * s).sum();
-            let mut tail = (total - seen).max(0.0);
-            let mut kept = sigma.len();
+            let (mut tail, mut kept) = (unseen, sigma.len());
             while kept > 0 && tail + sigma[kept - 1] * sigma[kept - 1] <= t * t * total {
                 tail += sigma[kept - 1] * sigma[kept - 1];
                 kept -= 1;
@@ -144,13 +147,11 @@ pub(crate) fn count(sigma: &[f64], rank: usize, truncation: Truncation, total: f
 }
 
 /// sqrt(sum of discarded sigma² / sum of all), with what was not computed among the discarded.
-pub(super) fn projection_error(sigma: &[f64], total: f64, n_modes: usize) -> f64 {
+pub(super) fn projection_error(sigma: &[f64], unseen: f64, n_modes: usize) -> f64 {
     let (kept, dropped) = sigma.split_at(n_modes.min(sigma.len()));
     // Folds from +0: the sum of nothing is -0.
     let energy = |sum: f64, s: &f64| sum + s * s;
-    let seen = sigma.iter().fold(0.0, energy);
-    let (kept, tail) =
-        (kept.iter().fold(0.0, energy), dropped.iter().rev().fold(0.0, energy) + (total - seen).max(0.0));
+    let (kept, tail) = (kept.iter().fold(0.0, energy), dropped.iter().rev().fold(unseen, energy));
     if kept + tail > 0.0 { (tail / (kept + tail)).sqrt() } else { 0.0 }
 }
 

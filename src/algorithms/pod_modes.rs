@@ -5,7 +5,7 @@ use super::pod_spectrum::{Left, Spectrum};
 use crate::comm::agree;
 use crate::error::Result;
 use crate::linalg::dense;
-use crate::linalg::inner_product::{InnerProduct, orthonormal_factors, orthonormalize};
+use crate::linalg::inner_product::{InnerProduct, orthonormal_factors};
 use crate::linalg::slab_products::{cross, norms};
 use crate::linalg::slabs::{Prepared, Slabs, mul_small, set_ghosts};
 use crate::linalg::tall::{TallMatrix, mul_blocks};
@@ -106,12 +106,17 @@ fn known_vectors(
         Left::Combination(t) => {
             let y = Prepared::new(snapshots, options.center, options.weights.as_deref(), true);
             let v = mul_small(&y, t.subcols(0, n_modes));
-            orthonormalize(&agree(snapshots.layout().comm().as_ref(), v)?, m)?
+            orthonormal_factors(agree(snapshots.layout().comm().as_ref(), v)?, m)?.0
         }
-        Left::Vectors(v) => orthonormalize(&v.mul_small(Mat::identity(v.n_columns(), n_modes).as_ref()), m)?,
+        Left::Vectors(v) => orthonormal_factors(leading(v, n_modes)?, m)?.0,
     };
     orient(&mut basis);
     Ok(Some(basis))
+}
+
+/// A copy of the first columns.
+fn leading(v: &TallMatrix, n: usize) -> Result<TallMatrix> {
+    TallMatrix::new(v.layout().clone(), v.local().subcols(0, n.min(v.n_columns())).to_owned())
 }
 
 /// Where the left vectors V' of X ~ V' C come from.

@@ -30,6 +30,8 @@ pub struct Spectrum {
     pub sigma: Vec<f64>,
     /// Sum of all sigma², those that were not computed included.
     pub total: f64,
+    /// Sum of the sigma² that were not computed: of the incremental way the square of its certificate.
+    pub unseen: f64,
     /// Number of singular values above the floor of the way.
     pub rank: usize,
     /// Z [n_snapshots, number of singular values].
@@ -48,12 +50,12 @@ pub(super) enum Left {
 impl Spectrum {
     /// Number of leading modes that a truncation keeps.
     pub fn count(&self, truncation: Truncation) -> usize {
-        count(&self.sigma, self.rank, truncation, self.total)
+        count(&self.sigma, self.rank, truncation, self.unseen)
     }
 
     /// sqrt(sum of discarded sigma² / sum of all sigma²) of the leading modes.
     pub fn projection_error_of(&self, n_modes: usize) -> f64 {
-        projection_error(&self.sigma, self.total, n_modes)
+        projection_error(&self.sigma, self.unseen, n_modes)
     }
 
     /// Rows of modes `range`, from the same rows of the (centred) snapshots [n_rows, n_snapshots]. No modes where the left
@@ -88,6 +90,7 @@ impl Spectrum {
         Some(Spectrum {
             algorithm: *WAYS.get(head[0] as usize)?,
             total: head[1],
+            unseen: 0.0,
             rank: head[2] as usize,
             sigma: sigma.to_vec(),
             right: Mat::from_fn(n, n_right, |i, j| right[j * n + i]),
@@ -177,6 +180,7 @@ fn by_gram(y: &Watched<'_>, m: &InnerProduct) -> Result<Spectrum> {
     Ok(Spectrum {
         algorithm: Algorithm::Gram,
         total: sigma.iter().map(|s| s * s).sum(),
+        unseen: 0.0,
         left: Left::Combination(divided(vectors.as_ref(), &sigma, rank)),
         right: vectors,
         sigma,
@@ -195,9 +199,10 @@ fn by_tsqr(y: &Watched<'_>, m: &InnerProduct) -> Result<Spectrum> {
     let combination = divided(z.as_ref(), &sigma, rank);
     let total = |sigma: &[f64]| sigma.iter().map(|s| s * s).sum();
     let algorithm = Algorithm::Tsqr;
-    if !matches!(m, InnerProduct::Sparse(_)) {
+    if m.sparse().is_none() {
         let total = total(&sigma);
-        return Ok(Spectrum { algorithm, left: Left::Combination(combination), right: z, sigma, rank, total });
+        let left = Left::Combination(combination);
+        return Ok(Spectrum { algorithm, left, right: z, sigma, rank, total, unseen: 0.0 });
     }
     // M sparse: with Y = Q S Zᵀ and QᵀMQ = L Lᵀ, well conditioned as M is, the M-singular values of Y are those of
     // Lᵀ S Zᵀ. A pass of its own; the combined columns Q are never held.
@@ -207,7 +212,7 @@ fn by_tsqr(y: &Watched<'_>, m: &InnerProduct) -> Result<Spectrum> {
     dense::solve_lower_transposed(l.as_ref(), u.as_mut());
     let (rank, total) = (rank_of(&sigma, 64.0 * f64::EPSILON), total(&sigma));
     let left = Left::Combination(dense::mul(combination.as_ref(), u.subcols(0, rank)));
-    Ok(Spectrum { algorithm, left, right: z, sigma, rank, total })
+    Ok(Spectrum { algorithm, left, right: z, sigma, rank, total, unseen: 0.0 })
 }
 
 fn by_projection(y: &Watched<'_>, m: &InnerProduct, k: usize, seed: u64) -> Result<Spectrum> {
@@ -219,6 +224,7 @@ fn by_projection(y: &Watched<'_>, m: &InnerProduct, k: usize, seed: u64) -> Resu
         rank: rank_of(&svd.sigma, 64.0 * f64::EPSILON),
         left: Left::Vectors(svd.left),
         right: svd.right,
+        unseen: (svd.total - svd.sigma.iter().map(|s| s * s).sum::<f64>()).max(0.0),
         sigma: svd.sigma,
         total: svd.total,
     })
@@ -246,6 +252,7 @@ fn by_columns(y: &Watched<'_>, m: &InnerProduct, truncation: Truncation) -> Resu
         right: svd.right.unwrap_or_else(|| Mat::zeros(n, n_held)),
         left: Left::Vectors(svd.basis),
         total: svd.total,
+        unseen: svd.error.powi(2),
         sigma: svd.singular_values,
     })
 }

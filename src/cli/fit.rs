@@ -1,16 +1,17 @@
 //! `kolmo fit`.
 
 use super::rank_rows::{RankRows, rank_rows};
-use super::source::{Samples, tables_beside};
+use super::source::{Samples, check_inner_product, tables_beside};
 use super::{Global, spare, spare_files, warn};
 use clap::Args;
 use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
 use kolmo::algorithms::kernel::Kernel;
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation};
-use kolmo::comm::{Communicator, agree};
+use kolmo::comm::{Communicator, CountingComm, agree};
 use kolmo::data::FieldInfo;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::error::{Error, Result};
+use kolmo::io::SnapshotSource;
 use kolmo::io::checkpoint::{Checkpoint, Work};
 use kolmo::io::field_slabs::FieldSlabs;
 use kolmo::io::open_mesh::MeshFormat;
@@ -18,9 +19,10 @@ use kolmo::io::operator_model_file::METHOD;
 use kolmo::io::operators::holds_operators;
 use kolmo::io::pod_model::{Provenance, write};
 use kolmo::io::sample_files::{contents, is_pattern};
+use kolmo::linalg::tall::Layout;
 use kolmo::mesh::Mesh;
 use kolmo::offline::Store;
-use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression};
+use kolmo::offline::pod_regression::{FieldSnapshots, Options, pod_regression_of};
 use kolmo::online::PodRegression;
 use kolmo::online::pod_regression::Groups;
 use serde_json::json;
@@ -135,6 +137,30 @@ fn snapshots_of(
     Ok(FieldSnapshots { snapshots: Box::new(slabs), inner_product: product, rows: None, info })
 }
 
+/// Refuses fields for whose slabs `[reduction] memory` is too small, by headers: the one that needs most. Not collective.
+pub fn enough_memory(
+    study: &Study,
+    source: &dyn SnapshotSource,
+    fields: &[FieldInfo],
+    n_samples: usize,
+    n_ranks: usize,
+) -> Result<()> {
+    let memory = study.reduction.memory_bytes() as usize;
+    let refused = |f: &FieldInfo| {
+        let of = |rank: usize| Layout::even(f.n_entities, f.n_components, Arc::new(CountingComm::new(rank, n_ranks)));
+        let first = of(0);
+        // The rank that has most rows.
+        let rows = |r: &usize| first.offsets()[r + 1] - first.offsets()[*r];
+        let layout = of((0..n_ranks).max_by_key(rows).unwrap_or(0));
+        let error = FieldSlabs::check(source, f, n_samples, &layout, memory).err()?;
+        Some((FieldSlabs::least_memory(source, f, n_samples, &layout), error))
+    };
+    match fields.iter().filter_map(refused).max_by_key(|(least, _)| *least) {
+        Some((_, error)) => Err(error.in_file(&study.file)),
+        None => Ok(()),
+    }
+}
+
 /// Refuses fewer samples than a fit needs.
 pub fn enough(study: &Study, rows: &[usize]) -> Result<()> {
     if rows.len() >= 3 {
@@ -168,17 +194,20 @@ fn fit_kept(
     let prepare = || {
         enough(study, rows)?;
         let (inputs, dropped) = samples.inputs(study, rows)?;
-        Ok((inputs, dropped, samples.source.mean_mesh(rows)?, samples.fields(study)?))
+        let (mesh, fields) = (samples.source.mean_mesh(rows)?, samples.fields(study)?);
+        // All that can be refused of any field is refused before the work on the first one.
+        let (kind, product, path) = (&study.reduction.inner_product, &samples.file_product, samples.source.path());
+        fields.iter().try_for_each(|f| check_inner_product(kind, f, mesh.as_ref(), product.as_ref(), path))?;
+        enough_memory(study, samples.source.as_ref(), &fields, rows.len(), comm.size())?;
+        Ok((inputs, dropped, mesh, fields))
     };
     let (inputs, dropped, mesh, infos) = agree(comm.as_ref(), prepare())?;
-    let mut fields = Vec::new();
-    for info in infos {
-        fields.push(snapshots_of(study, samples, info, rows, mesh.as_ref(), &comm)?);
-    }
+    let mut fields = infos.into_iter().map(|info| snapshots_of(study, samples, info, rows, mesh.as_ref(), &comm));
     global.progress(&format!("fit: {} fields, {} samples, {} inputs", fields.len(), rows.len(), inputs.n_columns()));
     let scalars = samples.scalars.select_rows(rows);
     let options = Options { progress: global.steps("fit"), checkpoint, ..options_of(study) };
-    let model = pod_regression(&inputs, fields, &scalars, &options).map_err(|e| of_file(e, study, samples))?;
+    let model = pod_regression_of(comm.as_ref(), &inputs, &mut fields, &scalars, &options);
+    let model = model.map_err(|e| of_file(e, study, samples))?;
     let about = Provenance {
         study: study.text.clone(),
         study_name: study.name.clone(),

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+pub mod allocator;
 pub mod append;
 pub mod check;
 pub mod compare;

@@ -2,11 +2,11 @@
 
 use super::Global;
 use super::findings::Findings;
-use super::fit::enough;
+use super::fit::{enough, enough_memory};
 use super::operator_fit::Operators;
 use super::operator_info;
 use super::operator_parts::quantities;
-use super::source::{self, Samples, inner_product, inputs_of, table_of, tables_beside};
+use super::source::{self, Samples, check_inner_product, inputs_of, table_of, tables_beside};
 use kolmo::data::study::Study;
 use kolmo::data::{FieldInfo, Table};
 use kolmo::error::{Error, Result};
@@ -123,9 +123,10 @@ impl Findings {
             let fields = self.fields(study, &samples);
             for field in &fields {
                 let (kind, product) = (&study.reduction.inner_product, samples.file_product.as_ref());
-                self.keep(inner_product(kind, field, mesh.as_ref(), product, source.path()));
+                self.keep(check_inner_product(kind, field, mesh.as_ref(), product, source.path()));
                 self.field(source, field, &rows, global);
             }
+            self.keep(enough_memory(study, source, &fields, rows.len(), global.comm().size()));
             self.memory(study, &fields, rows.len());
         } else if let Ok((source, _)) = source::open(&path) {
             let mut rows = self.rows(study, source.as_ref());

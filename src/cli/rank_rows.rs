@@ -11,7 +11,7 @@ use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::Layout;
 use kolmo::mesh::Mesh;
-use kolmo::mesh::mass_matrix::{expand_components, mass_matrix_rows};
+use kolmo::mesh::mass_matrix::mass_matrix_rows;
 use kolmo::online::ReducedField;
 use std::ops::Range;
 use std::path::Path;
@@ -44,10 +44,7 @@ pub fn rank_rows(
         let entities = own.start / k.max(1)..own.end / k.max(1);
         let (ghosts, m) = mass_matrix_rows(mesh, entities).map_err(|e| e.in_file(path))?;
         let ghosts = ghosts.into_iter().flat_map(|e| e * k..(e + 1) * k).collect();
-        return Ok(RankRows {
-            layout: even.with_ghosts(ghosts)?,
-            product: InnerProduct::Sparse(expand_components(&m, k)),
-        });
+        return Ok(RankRows { layout: even.with_ghosts(ghosts)?, product: InnerProduct::Components(m, k) });
     }
     let (layout, product) = match inner_product(kind, field, mesh, file, path)? {
         InnerProduct::Sparse(m) if comm.size() > 1 => {

@@ -14,7 +14,7 @@ use kolmo::io::sample_files::{contents, is_pattern};
 use kolmo::io::stacked::StackedFile;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::mesh::Mesh;
-use kolmo::mesh::mass_matrix::{expand_components, mass_matrix};
+use kolmo::mesh::mass_matrix::{check_mass_matrix, expand_components, mass_matrix};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -377,7 +377,7 @@ pub fn inner_product(
         },
         ("l2", Some(mesh), Location::Point) => {
             let matrix = mass_matrix(mesh).map_err(|e| e.in_file(path))?;
-            Ok(InnerProduct::Sparse(expand_components(&matrix, k)))
+            Ok(if k == 1 { InnerProduct::Sparse(matrix) } else { InnerProduct::Components(matrix, k) })
         }
         ("l2", Some(mesh), Location::Cell) => match mesh.with_cells(field.n_entities) {
             Some(mesh) => Ok(InnerProduct::Diagonal(
@@ -386,6 +386,22 @@ pub fn inner_product(
             None => Err(Error::argument(format!("cells of {}", field.name), field.n_entities, mesh.n_cells())),
         },
         _ => Ok(InnerProduct::Euclidean),
+    }
+}
+
+/// Refuses what [`inner_product`] refuses, without a matrix.
+pub fn check_inner_product(
+    kind: &str,
+    field: &FieldInfo,
+    mesh: Option<&Mesh>,
+    file: Option<&sprs::CsMat<f64>>,
+    path: &Path,
+) -> Result<()> {
+    let fits = |m: &sprs::CsMat<f64>| [field.n_dofs(), field.n_entities].contains(&m.rows());
+    match (kind, mesh, field.location) {
+        ("file", _, _) if file.is_some_and(fits) => Ok(()),
+        ("l2", Some(mesh), Location::Point) => check_mass_matrix(mesh).map_err(|e| e.in_file(path)),
+        _ => inner_product(kind, field, mesh, file, path).map(drop),
     }
 }
 

@@ -4,13 +4,13 @@
 //! an entry covers the work too, so entries of other work, of other data or of half-written files are never used.
 
 use crate::error::{Error, Result};
-use crate::io::atomic::{write_bytes, write_error};
-use crate::offline::Store;
+use crate::io::atomic::{AtomicFile, write_bytes, write_error};
+use crate::offline::{Pieces, Store};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -216,10 +216,30 @@ impl Checkpoint {
         self.folder.join(format!("{name}.{:08x}", crc32fast::hash(key.as_bytes())))
     }
 
-    fn checksum(&self, key: &str, value: &[u8]) -> u32 {
+    /// A checksum of the work and the key, to which the value is to be added.
+    fn checksum(&self, key: &str) -> crc32fast::Hasher {
         let mut sum = crc32fast::Hasher::new();
-        [self.text.as_bytes(), &[0], key.as_bytes(), &[0], value].iter().for_each(|part| sum.update(part));
-        sum.finalize()
+        [self.text.as_bytes(), &[0], key.as_bytes(), &[0]].iter().for_each(|part| sum.update(part));
+        sum
+    }
+
+    /// The file of an entry: magic, checksum, value. The checksum is known when the value has passed.
+    fn write(&self, key: &str, value: &Pieces<'_>) -> Result<()> {
+        let target = self.file_of(key);
+        let entry = AtomicFile::create(&target)?;
+        let refused = |e: std::io::Error| write_error(&target, e);
+        let (mut file, mut sum) = (BufWriter::new(entry.file()), self.checksum(key));
+        let mut done = file.write_all(MAGIC).and_then(|()| file.write_all(&[0; 4]));
+        value(&mut |piece| {
+            sum.update(piece);
+            if done.is_ok() {
+                done = file.write_all(piece);
+            }
+        });
+        done.and_then(|()| file.flush()).map_err(refused)?;
+        drop(file);
+        entry.file().write_all_at(&sum.finalize().to_le_bytes(), MAGIC.len() as u64).map_err(refused)?;
+        entry.commit()
     }
 
     fn begin(&self) -> Result<()> {
@@ -239,6 +259,7 @@ impl Checkpoint {
         write_bytes(self.folder.join(WORK), self.text.as_bytes())
     }
 
+    /// Makes the folder ready, and writes what had to wait.
     fn put(&self, state: &mut State) -> Result<()> {
         // What was computed from changed data is worth nothing.
         self.work.unchanged()?;
@@ -246,12 +267,7 @@ impl Checkpoint {
             self.begin()?;
             state.begun = true;
         }
-        for (key, value) in state.pending.drain(..) {
-            let sum = self.checksum(&key, &value).to_le_bytes();
-            write_bytes(self.file_of(&key), &[MAGIC, &sum, &value].concat())?;
-        }
-        BEGUN.store(true, Ordering::Relaxed);
-        Ok(())
+        state.pending.drain(..).try_for_each(|(key, value)| self.write(&key, &|hear| hear(&value)))
     }
 }
 
@@ -260,17 +276,28 @@ impl Store for Checkpoint {
         let mut bytes = if self.resumed { fs::read(self.file_of(key)).ok()? } else { return None };
         let sum = bytes.strip_prefix(MAGIC)?.first_chunk::<4>().copied()?;
         bytes.drain(..MAGIC.len() + sum.len());
-        (self.checksum(key, &bytes) == u32::from_le_bytes(sum)).then_some(bytes)
+        let mut found = self.checksum(key);
+        found.update(&bytes);
+        (found.finalize() == u32::from_le_bytes(sum)).then_some(bytes)
     }
 
     fn save(&self, key: &str, value: &[u8]) {
+        self.save_pieces(key, &|hear| hear(value));
+    }
+
+    fn save_pieces(&self, key: &str, value: &Pieces<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.stopped {
             return;
         }
         state.pending.retain(|(k, _)| k != key);
-        state.pending.push((key.to_string(), value.to_vec()));
-        if self.start.elapsed() >= SHORT.min(self.interval) && self.put(&mut state).is_err() {
+        if self.start.elapsed() < SHORT.min(self.interval) {
+            let mut whole = Vec::new();
+            value(&mut |piece| whole.extend_from_slice(piece));
+            state.pending.push((key.to_string(), whole));
+        } else if self.put(&mut state).and_then(|()| self.write(key, value)).is_ok() {
+            BEGUN.store(true, Ordering::Relaxed);
+        } else {
             *state = State { stopped: true, ..State::default() };
         }
     }

@@ -120,6 +120,11 @@ impl FieldChunks {
         }
     }
 
+    /// Whether the values lie one after the other, without chunks.
+    pub fn is_contiguous(&self) -> bool {
+        matches!(self.storage, Storage::Contiguous(..))
+    }
+
     /// Samples that are unpacked together.
     pub fn samples_per_chunk(&self) -> usize {
         self.chunk[0]
@@ -189,7 +194,8 @@ impl FieldChunks {
             Storage::Contiguous(..) => self.n_entities * self.n_components,
             Storage::Chunked { .. } => self.rows_per_chunk(),
         };
-        let mut placed = Vec::with_capacity(pieces.len());
+        let parts = |p: &Piece<'_>| (p.first + p.values.len()).div_ceil(width) - p.first / width;
+        let mut placed = Vec::with_capacity(pieces.iter().map(parts).sum());
         for Piece { sample, mut first, mut values } in pieces {
             while !values.is_empty() {
                 let column = first / width;

@@ -8,10 +8,11 @@
 //!   [scratch file](super::scratch), from which each pass reads.
 
 use crate::data::FieldInfo;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::SnapshotSource;
 use crate::io::field_chunks::FieldChunks;
 use crate::io::scratch::Scratch;
+use crate::io::slab_plan::{Plan, Way, least_memory};
 use crate::io::slab_sweep::{Sweep, unpack};
 use crate::linalg::slabs::{Slabs, Visit, columns_of_pass};
 use crate::linalg::tall::{Layout, TallMatrix};
@@ -21,9 +22,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
-
-/// Bytes of the list that says where the values of a sample in a chunk belong.
-const LIST: usize = 64;
 
 /// The snapshots `samples` of a field as a tall matrix [n_dofs, samples] that is read slab by slab.
 #[derive(Debug)]
@@ -41,32 +39,10 @@ pub struct FieldSlabs {
     spare: Mutex<Vec<Mat<f64>>>,
 }
 
-/// How the rows are read, and what that takes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Plan {
-    way: Way,
-    /// Rows of a slab: a multiple of a block, or all.
-    rows: usize,
-    /// Rows that may be left of a chunk.
-    carry: usize,
-    /// Threads that unpack at a time.
-    n_threads: usize,
-    /// Bytes at once, at most.
-    bytes: usize,
-}
-
-/// See the module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Kept,
-    Swept,
-    Scratch,
-}
-
 impl FieldSlabs {
     /// Rows of `layout` of the snapshots `samples`, with at most `memory` bytes of them at once: the slab that is used,
-    /// the slab that is read, and what reading takes. Scratch files are written to the folder that the environment
-    /// variable TMPDIR names, else to `folder`. Reads nothing yet.
+    /// the slab that is read, what reading takes, and copies of blocks by many threads. Scratch files are written to the
+    /// folder that the environment variable TMPDIR names, else to `folder`. Reads nothing yet.
     ///
     /// Errors: K009 where not even one block of rows fits, K100 for samples that there are not.
     pub fn new(
@@ -84,12 +60,28 @@ impl FieldSlabs {
         Ok(FieldSlabs { source, field, samples, layout, memory, folder, plan, kept, scratch, spare })
     }
 
+    /// Refuses what [`new`](Self::new) refuses of a memory, for `n_samples` samples. From headers alone. Error: K009.
+    pub fn check(
+        source: &dyn SnapshotSource,
+        field: &FieldInfo,
+        n_samples: usize,
+        layout: &Layout,
+        memory: usize,
+    ) -> Result<()> {
+        Plan::choose(source, field, n_samples, layout, memory).map(drop)
+    }
+
+    /// The least `memory` for which [`new`](Self::new) does not refuse a field of `n_samples` samples. From headers alone.
+    pub fn least_memory(source: &dyn SnapshotSource, field: &FieldInfo, n_samples: usize, layout: &Layout) -> usize {
+        least_memory(source, field, n_samples, layout)
+    }
+
     /// Rows of a slab; the last one may have fewer.
     pub fn rows_per_slab(&self) -> usize {
         self.plan.rows
     }
 
-    /// Bytes that are held at once, at most.
+    /// Bytes that are held at once, at most; what work takes beside the slabs counts where it is much.
     pub fn bytes(&self) -> usize {
         self.plan.bytes
     }
@@ -250,6 +242,13 @@ fn pick(rows: &[usize], values: MatRef<'_, f64>, first: usize, out: MatMut<'_, f
     }
 }
 
+impl Drop for FieldSlabs {
+    fn drop(&mut self) {
+        // The source lives on.
+        self.source.chunks(&self.field).into_iter().for_each(FieldChunks::forget_buffers);
+    }
+}
+
 impl Slabs for FieldSlabs {
     fn layout(&self) -> &Arc<Layout> {
         &self.layout
@@ -300,65 +299,5 @@ impl Slabs for FieldSlabs {
         let above = held.len() - own.end;
         self.read_rows(&held[own.end..], ghosts.as_mut().subrows_mut(own.start, above))?;
         Ok(ghosts)
-    }
-}
-
-impl Plan {
-    /// The first way that fits. Errors: K009.
-    fn choose(
-        source: &dyn SnapshotSource,
-        field: &FieldInfo,
-        n: usize,
-        layout: &Layout,
-        memory: usize,
-    ) -> Result<Plan> {
-        let (own, block) = (layout.local_range(), layout.block_rows());
-        let n_rows = own.start % block + own.len();
-        let chunks = source.chunks(field);
-        let threads = rayon::current_num_threads();
-        let whole = source.rows_per_read(field);
-        // Without chunks: a sample as its file holds it and as it is handed over, or a piece of all samples.
-        let per_sample = if whole >= field.n_dofs() { 16 * whole } else { 1 << 22 };
-        let per_thread = chunks.map_or(per_sample, FieldChunks::bytes_per_thread);
-        // A quarter of the memory for threads that unpack, but one thread there must be.
-        let n_threads = threads.min(memory / 4 / per_thread.max(1)).max(1);
-        let reading = n_threads * per_thread;
-        let per_chunk = chunks.map_or(1, FieldChunks::rows_per_chunk);
-        // A list entry for each piece of a chunk, a column begun and ended inside chunks.
-        let list = |rows: usize| if per_chunk > 1 { n * (rows / per_chunk + 2) * LIST } else { n * LIST };
-        let bytes = |rows: usize| rows.saturating_mul(8 * n);
-        let all = bytes(own.len()) + list(own.len()) + reading;
-        if all <= memory {
-            return Ok(Plan { way: Way::Kept, rows: own.len().max(1), carry: 0, n_threads, bytes: all });
-        }
-        let aligned = block % per_chunk == 0;
-        let carry = if aligned { 0 } else { per_chunk };
-        let swept = |rows: usize| 2 * bytes(rows) + bytes(carry) + list(rows + carry) + reading;
-        let tile = match chunks {
-            Some(c) => 2 * c.samples_per_chunk().min(n) * per_chunk.min(own.len()) * 8,
-            None => 2 * own.len() * 8,
-        };
-        let scratch = |rows: usize| (2 * bytes(rows) + threads * Scratch::BYTES_PER_THREAD).max(reading + tile);
-        // Even slabs: as many as the largest ones would be, of equal numbers of blocks.
-        let rows_that_fit = |need: &dyn Fn(usize) -> usize| {
-            let most = (1..=n_rows.div_ceil(block)).rev().find(|b| need(b * block) <= memory)?;
-            let n_slabs = n_rows.div_ceil(most * block);
-            Some(n_rows.div_ceil(n_slabs).next_multiple_of(block))
-        };
-        if let Some(rows) = rows_that_fit(&swept) {
-            // Where chunks are left to HDF5, those at the ends of slabs are unpacked twice.
-            let tall = if chunks.is_some() { bytes(carry) > memory / 2 } else { whole > rows / 2 };
-            if !tall {
-                return Ok(Plan { way: Way::Swept, rows, carry, n_threads, bytes: swept(rows) });
-            }
-        }
-        if let Some(rows) = rows_that_fit(&scratch) {
-            return Ok(Plan { way: Way::Scratch, rows, carry: 0, n_threads, bytes: scratch(rows) });
-        }
-        let least = scratch(block.min(own.len())).min(swept(block.min(own.len()))) as f64;
-        let found = format!("{:.1} MB for {} x {n} of {}", memory as f64 / 1e6, own.len(), field.name);
-        let mend = "raise it to that, or select fewer samples";
-        let expected = format!("at least {:.0} MB: a block of rows, twice", (least / 1e6).ceil());
-        Err(Error::input("K009", source.path(), "[reduction] memory", found, expected, mend))
     }
 }

@@ -33,14 +33,14 @@ pub struct Split {
 /// 8 n k s flops, and 6 n s² for the rest. Collective.
 /// Reference: Barlow, Smoktunowicz, Numer. Math. 123 (2013) 395; Giraud et al., Numer. Math. 101 (2005) 87 ("twice is enough").
 pub fn block_gram_schmidt(basis: &TallMatrix, block: &mut TallMatrix, m: &InnerProduct) -> Result<Split> {
-    let metric = match m {
-        InnerProduct::Sparse(matrix) => {
+    let metric = match m.sparse() {
+        Some((matrix, k)) => {
             let diagonal = matrix.diag();
-            let mut weights = vec![0.0; matrix.rows()];
-            diagonal.iter().for_each(|(i, w)| weights[i] = w.max(0.0));
+            let mut weights = vec![0.0; matrix.rows() * k];
+            diagonal.iter().for_each(|(i, w)| weights[i * k..(i + 1) * k].fill(w.max(0.0)));
             InnerProduct::Diagonal(weights)
         }
-        m => m.clone(),
+        None => m.clone(),
     };
     let largest = metric.norms(block).into_iter().fold(0.0, f64::max);
     let mut coefficients = m.cross(basis, block);

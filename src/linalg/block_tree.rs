@@ -5,6 +5,7 @@
 //! where ranks begin at blocks (as [`Layout::even`](super::tall::Layout::even) cuts), the result is the same to the
 //! bit on any number of threads and ranks. Pairwise sums also lose less to round-off than running ones.
 
+use super::bookmark::Hear;
 use super::tall::Layout;
 use faer::Mat;
 use rayon::prelude::*;
@@ -21,10 +22,10 @@ impl Node {
         self.index << self.level
     }
 
-    fn pack(&self, out: &mut Vec<f64>) {
-        let value = self.value.as_ref();
-        out.extend([f64::from(self.level), self.index as f64, value.nrows() as f64, value.ncols() as f64]);
-        value.col_iter().for_each(|column| out.extend(column.iter()));
+    fn pack(&self, hear: &mut Hear<'_>) {
+        let value = &self.value;
+        hear(&[f64::from(self.level), self.index as f64, value.nrows() as f64, value.ncols() as f64]);
+        (0..value.ncols()).for_each(|j| hear(value.col_as_slice(j)));
     }
 
     /// The nodes that were packed one after the other.
@@ -74,9 +75,9 @@ impl<'a, C: Fn(Mat<f64>, &Mat<f64>) -> Mat<f64> + Sync> Reduction<'a, C> {
         }
     }
 
-    /// What was added so far, as numbers: at most log2(number of blocks) partial results.
-    pub(crate) fn pack_open(&self) -> Vec<f64> {
-        pack(&self.open)
+    /// Tells what was added so far, as numbers: at most log2(number of blocks) partial results.
+    pub(crate) fn pack_open(&self, hear: &mut Hear<'_>) {
+        self.open.iter().for_each(|node| node.pack(hear));
     }
 
     /// Goes on from what was packed.
@@ -109,7 +110,7 @@ impl<'a, C: Fn(Mat<f64>, &Mat<f64>) -> Mat<f64> + Sync> Reduction<'a, C> {
 
 fn pack(nodes: &[Node]) -> Vec<f64> {
     let mut packed = Vec::new();
-    nodes.iter().for_each(|node| node.pack(&mut packed));
+    nodes.iter().for_each(|node| node.pack(&mut |piece| packed.extend_from_slice(piece)));
     packed
 }
 

@@ -8,26 +8,32 @@ use faer::{Mat, MatRef};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Hears numbers, piece after piece.
+pub type Hear<'a> = dyn FnMut(&[f64]) + 'a;
+/// Tells the numbers of a note piece after piece: a note may be large, and nothing holds it as a whole.
+pub type Note<'a> = dyn Fn(&mut Hear<'_>) + 'a;
+
 /// Where a rank notes how far its pass over slabs has come. Not collective: ranks note and go on each for itself.
 pub trait Bookmark: Sync {
     /// Whether the last note is old enough for another one.
     fn is_due(&self) -> bool;
     /// Keeps the note of a pass, in place of the one before.
-    fn save(&self, pass: &str, note: &[f64]);
+    fn save(&self, pass: &str, note: &Note<'_>);
     /// The note of a run that was stopped.
     fn load(&self, pass: &str) -> Option<Vec<f64>>;
 }
 
 /// What a pass has gathered so far, as numbers.
 pub(crate) trait Noted {
-    fn pack(&self) -> Vec<f64>;
+    /// Tells all that is gathered, piece after piece.
+    fn pack(&self, hear: &mut Hear<'_>);
     /// Takes back what was packed.
     fn unpack(&mut self, note: &[f64]);
 }
 
 impl<C: Fn(Mat<f64>, &Mat<f64>) -> Mat<f64> + Sync> Noted for Reduction<'_, C> {
-    fn pack(&self) -> Vec<f64> {
-        self.pack_open()
+    fn pack(&self, hear: &mut Hear<'_>) {
+        self.pack_open(hear);
     }
 
     fn unpack(&mut self, note: &[f64]) {
@@ -36,9 +42,12 @@ impl<C: Fn(Mat<f64>, &Mat<f64>) -> Mat<f64> + Sync> Noted for Reduction<'_, C> {
 }
 
 impl<A: Noted, B: Noted> Noted for (A, B) {
-    fn pack(&self) -> Vec<f64> {
-        let first = self.0.pack();
-        [vec![first.len() as f64], first, self.1.pack()].concat()
+    fn pack(&self, hear: &mut Hear<'_>) {
+        let mut length = 0;
+        self.0.pack(&mut |piece| length += piece.len());
+        hear(&[length as f64]);
+        self.0.pack(hear);
+        self.1.pack(hear);
     }
 
     fn unpack(&mut self, note: &[f64]) {
@@ -57,7 +66,7 @@ pub(crate) type Step<'a, S> = dyn FnMut(&mut S, Range<usize>, MatRef<'_, f64>) -
 /// time to time. What is gathered in `state` is the same, to the bit, as in a pass without a stop.
 ///
 /// `pass` names what is computed, from these slabs alone and once in a run; without a name nothing is noted. Errors:
-/// those of the pass. Cost: a note is as large as the state.
+/// those of the pass. Cost: a note is as large as the state, in the file alone.
 pub(crate) fn noted_pass<S: Noted>(
     x: &dyn Slabs,
     pass: Option<&str>,
@@ -80,7 +89,11 @@ pub(crate) fn noted_pass<S: Noted>(
         step(state, rows, slab)?;
         if mark.is_due() {
             let learnt = x.learnt();
-            mark.save(pass, &[vec![done as f64, learnt.len() as f64], learnt, state.pack()].concat());
+            mark.save(pass, &|hear| {
+                hear(&[done as f64, learnt.len() as f64]);
+                hear(&learnt);
+                state.pack(hear);
+            });
         }
         Ok(())
     })

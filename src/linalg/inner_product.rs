@@ -22,6 +22,9 @@ pub enum InnerProduct {
     /// columns they touch as ghosts (whose rows are empty); or the matrix integrated over its own cells, with the
     /// interface rows on both sides and counted on both.
     Sparse(CsMat<f64>),
+    /// The same matrix for each component of a vector field, whose components lie side by side (row = entity n_components +
+    /// component): M of the entities, n_components; what [`Sparse`](Self::Sparse) says of rows holds for entities.
+    Components(CsMat<f64>, usize),
 }
 
 impl InnerProduct {
@@ -41,7 +44,12 @@ impl InnerProduct {
                 format!("{} x {}", m.rows(), m.cols()),
                 format!("{n_local} x {n_local}"),
             )),
-            InnerProduct::Sparse(m) => match sparse::asymmetry(m) {
+            InnerProduct::Components(m, k) if m.rows() * k != n_local || m.cols() != m.rows() => Err(Error::argument(
+                "shape of an inner product",
+                format!("{} x {} for {k} components", m.rows(), m.cols()),
+                format!("{n_local} rows of all components"),
+            )),
+            InnerProduct::Sparse(m) | InnerProduct::Components(m, _) => match sparse::asymmetry(m) {
                 Some((i, j)) => Err(Error::argument(
                     "inner product",
                     format!("entries ({i}, {j}) and ({j}, {i}) that differ"),
@@ -52,10 +60,20 @@ impl InnerProduct {
         }
     }
 
+    /// The matrix, where it is sparse, and the number of components that it is the same for.
+    pub(crate) fn sparse(&self) -> Option<(&CsMat<f64>, usize)> {
+        match self {
+            InnerProduct::Sparse(m) => Some((m, 1)),
+            InnerProduct::Components(m, k) => Some((m, *k)),
+            _ => None,
+        }
+    }
+
     /// Rows `rows` of M X (local numbers).
     pub(crate) fn apply_rows(&self, x: MatRef<'_, f64>, rows: Range<usize>) -> Mat<f64> {
         match self {
             InnerProduct::Sparse(m) => sparse::mul_rows(m, x, rows),
+            InnerProduct::Components(m, k) => sparse::mul_rows_of_components(m, *k, x, rows),
             InnerProduct::Euclidean => x.subrows(rows.start, rows.len()).to_owned(),
             InnerProduct::Diagonal(w) => {
                 let mut block = x.subrows(rows.start, rows.len()).to_owned();
@@ -88,7 +106,7 @@ impl InnerProduct {
                 dense::syrk_lower(g.as_mut(), block.as_ref());
                 g
             })),
-            InnerProduct::Sparse(_) => {
+            InnerProduct::Sparse(_) | InnerProduct::Components(..) => {
                 let g = self.cross(x, x);
                 Mat::from_fn(n, n, |i, j| 0.5 * (g[(i, j)] + g[(j, i)]))
             }
@@ -138,7 +156,7 @@ pub fn orthonormal_factors(mut v: TallMatrix, m: &InnerProduct) -> Result<(TallM
         _ => tsqr(&v),
     };
     divide(&mut v, r.as_ref());
-    if let InnerProduct::Sparse(_) = m {
+    if m.sparse().is_some() {
         for _ in 0..2 {
             let l = dense::cholesky(m.gram(&v).as_ref(), "the inner product")?;
             divide(&mut v, l.transpose());

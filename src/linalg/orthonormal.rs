@@ -157,10 +157,14 @@ pub fn applied<T: Scalar>(product: &InnerProduct, w: MatRef<'_, T>) -> Option<Ma
         InnerProduct::Diagonal(weights) => {
             Some(Mat::from_fn(w.nrows(), w.ncols(), |i, j| T::real(weights[i]) * w[(i, j)]))
         }
-        InnerProduct::Sparse(m) => {
+        InnerProduct::Components(..) | InnerProduct::Sparse(_) => {
+            let (m, k) = product.sparse()?;
             let column = |j: usize| -> Vec<T> {
+                // Components of an entity stand side by side.
                 let row = |i: usize| {
-                    m.outer_view(i).map_or(T::default(), |row| row.iter().map(|(k, v)| T::real(*v) * w[(k, j)]).sum())
+                    let entries = m.outer_view(i / k);
+                    entries
+                        .map_or(T::default(), |row| row.iter().map(|(e, v)| T::real(*v) * w[(e * k + i % k, j)]).sum())
                 };
                 (0..w.nrows()).map(row).collect()
             };

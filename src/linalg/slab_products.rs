@@ -1,7 +1,7 @@
 //! Inner products of matrices that come slab by slab.
 
 use super::block_tree::{Reduction, add};
-use super::bookmark::{Noted, noted_pass};
+use super::bookmark::{Hear, Noted, noted_pass};
 use super::dense;
 use super::householder::qr_r;
 use super::inner_product::{InnerProduct, square_roots};
@@ -52,12 +52,12 @@ pub fn gram(x: &dyn Slabs, m: &InnerProduct, t: Option<MatRef<'_, f64>>) -> Resu
     };
     let pass = t.map_or("gram".to_string(), combinations);
     let pass = Some(pass.as_str());
-    match m {
-        InnerProduct::Sparse(m) => {
+    match m.sparse() {
+        Some(m) => {
             let a = lower_products(x, pass, m, t, (n, n), |q, y| dense::mul(q.transpose(), y))?;
             Ok(Mat::from_fn(n, n, |i, j| a[(i, j)] + a[(j, i)]))
         }
-        _ => {
+        None => {
             let roots = match m {
                 InnerProduct::Diagonal(w) => Some(square_roots(w)),
                 _ => None,
@@ -96,7 +96,8 @@ pub fn norms(x: &dyn Slabs, m: &InnerProduct) -> Result<Vec<f64>> {
             };
             (block_products(x, None, None, (n, 1), of)?, 1.0)
         }
-        InnerProduct::Sparse(m) => (lower_products(x, None, m, None, (n, 1), dot)?, 2.0),
+        InnerProduct::Sparse(m) => (lower_products(x, None, (m, 1), None, (n, 1), dot)?, 2.0),
+        InnerProduct::Components(m, k) => (lower_products(x, None, (m, *k), None, (n, 1), dot)?, 2.0),
     };
     Ok((0..n).map(|j| (factor * squares[(j, 0)]).max(0.0).sqrt()).collect())
 }
@@ -134,11 +135,12 @@ fn block_products(
     Ok(reduction.finish().unwrap_or_else(|| Mat::zeros(shape.0, shape.1)))
 }
 
-/// Sum over blocks of `leaf` (rows of Q, rows of (L + D/2) Q) with Q = X T and M = L + D + Lᵀ.
+/// Sum over blocks of `leaf` (rows of Q, rows of (L + D/2) Q) with Q = X T and M = L + D + Lᵀ, the same for a number of
+/// components.
 fn lower_products(
     x: &dyn Slabs,
     pass: Option<&str>,
-    m: &CsMat<f64>,
+    (m, n_components): (&CsMat<f64>, usize),
     t: Option<MatRef<'_, f64>>,
     shape: (usize, usize),
     leaf: impl Fn(MatRef<'_, f64>, MatRef<'_, f64>) -> Mat<f64> + Sync,
@@ -156,7 +158,8 @@ fn lower_products(
     let passed = start().and_then(|held| {
         let mut state = (Reduction::new(layout, add), held);
         // A symmetric matrix in CSC is read as its transpose.
-        let rows_of = if m.is_csr() { m.view() } else { m.transpose_view() };
+        let matrix = if m.is_csr() { m.view() } else { m.transpose_view() };
+        let rows_of = RowsOf { matrix, n_components };
         noted_pass(x, pass, &mut state, &mut |(reduction, held), slab_rows, slab| {
             let product = t.map(|t| {
                 let mut q = Mat::zeros(slab.nrows(), t.ncols());
@@ -178,6 +181,27 @@ fn lower_products(
     Ok(reduction.finish().unwrap_or_else(|| Mat::zeros(shape.0, shape.1)))
 }
 
+/// Rows of a symmetric matrix of entities, the same for each of their components.
+struct RowsOf<'a> {
+    matrix: CsMatView<'a, f64>,
+    n_components: usize,
+}
+
+impl RowsOf<'_> {
+    fn n_rows(&self) -> usize {
+        self.matrix.rows() * self.n_components
+    }
+
+    /// Columns and entries of a row, ascending.
+    fn row(&self, i: usize) -> impl Iterator<Item = (usize, f64)> {
+        let (k, component) = (self.n_components, i % self.n_components);
+        // Entries of a row lie one after the other.
+        let entries = self.matrix.indptr().outer_inds_sz(i / k);
+        let (columns, values) = (&self.matrix.indices()[entries.clone()], &self.matrix.data()[entries]);
+        columns.iter().zip(values).map(move |(j, v)| (j * k + component, *v))
+    }
+}
+
 /// Rows of earlier slabs, and ghosts below, that rows to come still need.
 struct Held {
     /// Place in `rows` of each local row.
@@ -187,15 +211,13 @@ struct Held {
 }
 
 impl Held {
-    fn go_on(&mut self, m: &CsMatView<'_, f64>, slab: Range<usize>, q: MatRef<'_, f64>) {
+    fn go_on(&mut self, m: &RowsOf<'_>, slab: Range<usize>, q: MatRef<'_, f64>) {
         let (first, end) = (self.n_ghosts + slab.start, self.n_ghosts + slab.end);
-        if end >= m.rows() {
+        if end >= m.n_rows() {
             return;
         }
         // The matrix is symmetric: the last column of a row is the last row that needs it. Rows of ghosts are empty.
-        let needed = |j: &usize| {
-            *j < self.n_ghosts || m.outer_view(*j).is_some_and(|row| row.indices().iter().any(|k| *k >= end))
-        };
+        let needed = |j: &usize| *j < self.n_ghosts || m.row(*j).any(|(k, _)| k >= end);
         let mut old: Vec<(usize, usize)> =
             self.places.iter().map(|(j, p)| (*j, *p)).filter(|(j, _)| needed(j)).collect();
         old.sort_unstable();
@@ -210,13 +232,12 @@ impl Held {
 }
 
 impl Noted for Held {
-    fn pack(&self) -> Vec<f64> {
+    fn pack(&self, hear: &mut Hear<'_>) {
         let mut places: Vec<(usize, usize)> = self.places.iter().map(|(j, p)| (*p, *j)).collect();
         places.sort_unstable();
-        let mut packed = vec![places.len() as f64];
-        packed.extend(places.iter().map(|(_, j)| *j as f64));
-        self.rows.col_iter().for_each(|column| packed.extend(column.iter()));
-        packed
+        hear(&[places.len() as f64]);
+        hear(&places.iter().map(|(_, j)| *j as f64).collect::<Vec<_>>());
+        (0..self.rows.ncols()).for_each(|j| hear(self.rows.col_as_slice(j)));
     }
 
     fn unpack(&mut self, note: &[f64]) {
@@ -237,15 +258,15 @@ struct LowerRows {
 }
 
 impl LowerRows {
-    fn new(m: &CsMatView<'_, f64>, held: &Held, slab: Range<usize>) -> LowerRows {
+    fn new(m: &RowsOf<'_>, held: &Held, slab: Range<usize>) -> LowerRows {
         let first = held.n_ghosts + slab.start;
         let (mut starts, mut columns, mut values) = (vec![0], Vec::new(), Vec::new());
         for i in first..held.n_ghosts + slab.end {
-            for (j, v) in m.outer_view(i).iter().flat_map(|row| row.iter()).filter(|(j, _)| *j <= i) {
+            for (j, v) in m.row(i).filter(|(j, _)| *j <= i) {
                 let place = if j >= first { Some(j - first) } else { held.places.get(&j).map(|p| slab.len() + p) };
                 if let Some(place) = place {
                     columns.push(place);
-                    values.push(if i == j { 0.5 * v } else { *v });
+                    values.push(if i == j { 0.5 * v } else { v });
                 }
             }
             starts.push(columns.len());

@@ -3,14 +3,14 @@
 use super::bookmark::Bookmark;
 use super::tall::{Layout, TallMatrix};
 use crate::error::{Error, Result};
-use faer::{Mat, MatRef};
+use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Bytes that are copied at once where a slab has to be changed.
-const PIECE_BYTES: usize = 1 << 26;
+/// Bytes that are copied at once where a slab has to be changed, if a block of rows for each thread takes less.
+const PIECE_BYTES: usize = 1 << 23;
 
 /// Hears (rows, counted from the first owned one; their values [rows, n_columns]).
 pub type Visit<'a> = dyn FnMut(Range<usize>, MatRef<'_, f64>) -> Result<()> + 'a;
@@ -152,22 +152,21 @@ impl<'a> Prepared<'a> {
         Ok(self.mean.get_or_init(|| mean))
     }
 
-    fn change(&self, rows: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
-        let mut changed = rows.to_owned();
-        let mut means = Vec::new();
+    /// Puts rows into `changed` as they are to be, and their means into `means` (where they are centred).
+    fn change(&self, rows: MatRef<'_, f64>, mut changed: MatMut<'_, f64>, means: &mut [f64]) {
+        changed.copy_from(rows);
         if let Some(weights) = &self.center {
-            means = vec![0.0; rows.nrows()];
+            means.fill(0.0);
             for (column, w) in rows.col_iter().zip(weights) {
                 means.iter_mut().zip(column.iter()).for_each(|(m, x)| *m += w * x);
             }
             for column in changed.as_mut().col_iter_mut() {
-                column.iter_mut().zip(&means).for_each(|(x, m)| *x -= m);
+                column.iter_mut().zip(&*means).for_each(|(x, m)| *x -= m);
             }
         }
         if let Some(factors) = &self.scale {
             changed.as_mut().col_iter_mut().zip(factors).for_each(|(c, f)| c.iter_mut().for_each(|x| *x *= f));
         }
-        (changed, means)
     }
 
     /// [`Slabs::pass`] with the means of the rows beside them (empty where nothing is centred).
@@ -181,24 +180,27 @@ impl<'a> Prepared<'a> {
         }
         let layout = self.layout();
         let (size, first) = (layout.block_rows(), layout.local_range().start);
-        let per_piece = (PIECE_BYTES / (8 * self.n_columns().max(1))).max(1).next_multiple_of(size);
+        let per_piece = piece_rows(self.n_columns(), size);
+        // One piece serves for all.
+        let (mut piece, mut means) = (Mat::<f64>::zeros(0, self.n_columns()), Vec::new());
         self.slabs.pass_from(start, &mut |rows, slab| {
             let mut start = rows.start;
             while start < rows.end {
                 // The first owned row may lie inside a block.
                 let end = ((first + start) / size * size + per_piece - first).min(rows.end);
-                let blocks: Vec<Range<usize>> = (start..end).step_by(size).map(|b| b..(b + size).min(end)).collect();
-                let changed: Vec<(Mat<f64>, Vec<f64>)> =
-                    blocks.into_par_iter().map(|b| self.change(slab.subrows(b.start - rows.start, b.len()))).collect();
-                let mut piece = Mat::zeros(end - start, slab.ncols());
-                let (mut means, mut at) = (Vec::with_capacity(end - start), 0);
-                for (block, m) in &changed {
-                    piece.as_mut().subrows_mut(at, block.nrows()).copy_from(block);
-                    means.extend_from_slice(m);
-                    at += block.nrows();
+                if piece.nrows() < end - start {
+                    piece = Mat::zeros(end - start, slab.ncols());
+                    means = vec![0.0; end - start];
                 }
-                drop(changed);
-                visit(start..end, piece.as_ref(), &means)?;
+                let (mut part, means) = (piece.as_mut().subrows_mut(0, end - start), &mut means[..end - start]);
+                part.as_mut().par_row_chunks_mut(size).zip(means.par_chunks_mut(size)).enumerate().for_each(
+                    |(b, (changed, means))| {
+                        let from = start - rows.start + b * size;
+                        self.change(slab.subrows(from, changed.nrows()), changed, means);
+                    },
+                );
+                let means: &[f64] = if self.center.is_some() { means } else { &[] };
+                visit(start..end, part.as_ref(), means)?;
                 start = end;
             }
             Ok(())
@@ -207,8 +209,25 @@ impl<'a> Prepared<'a> {
 
     /// The ghost rows, and their means.
     pub(crate) fn ghosts_and_means(&self) -> Result<(Mat<f64>, Vec<f64>)> {
-        Ok(self.change(self.slabs.ghosts()?.as_ref()))
+        let ghosts = self.slabs.ghosts()?;
+        let mut changed = Mat::zeros(ghosts.nrows(), ghosts.ncols());
+        let mut means = vec![0.0; if self.center.is_some() { ghosts.nrows() } else { 0 }];
+        self.change(ghosts.as_ref(), changed.as_mut(), &mut means);
+        Ok((changed, means))
     }
+}
+
+/// Rows that are changed at once: whole blocks.
+fn piece_rows(n_columns: usize, block_rows: usize) -> usize {
+    let of_bytes = (PIECE_BYTES / (8 * n_columns.max(1))).next_multiple_of(block_rows.max(1));
+    of_bytes.max(rayon::current_num_threads() * block_rows)
+}
+
+/// Bytes that work on slabs of `rows` rows takes beside them: a copy of a block for each thread, and a piece that is
+/// changed.
+pub fn work_bytes(rows: usize, n_columns: usize, block_rows: usize) -> usize {
+    let copied = (rayon::current_num_threads() * block_rows).min(rows);
+    8 * n_columns * (copied + piece_rows(n_columns, block_rows).min(rows))
 }
 
 impl Slabs for Prepared<'_> {

@@ -13,7 +13,7 @@ pub fn mul(m: &CsMat<f64>, x: MatRef<'_, f64>) -> Mat<f64> {
     let mut y = Mat::zeros(m.rows(), x.ncols());
     if m.rows() > 0 && x.ncols() > 0 {
         y.as_mut().par_row_chunks_mut(BLOCK_ROWS).enumerate().for_each(|(b, block)| {
-            mul_into(m, x, b * BLOCK_ROWS, block);
+            mul_into(m, 1, x, b * BLOCK_ROWS, block);
         });
     }
     y
@@ -21,18 +21,29 @@ pub fn mul(m: &CsMat<f64>, x: MatRef<'_, f64>) -> Mat<f64> {
 
 /// Rows `rows` of M X, sequential.
 pub fn mul_rows(m: &CsMat<f64>, x: MatRef<'_, f64>, rows: Range<usize>) -> Mat<f64> {
+    mul_rows_of_components(m, 1, x, rows)
+}
+
+/// The same for M of entities, that is the same for each of `n_components` that lie side by side.
+pub(crate) fn mul_rows_of_components(
+    m: &CsMat<f64>,
+    n_components: usize,
+    x: MatRef<'_, f64>,
+    rows: Range<usize>,
+) -> Mat<f64> {
     let mut y = Mat::zeros(rows.len(), x.ncols());
-    mul_into(m, x, rows.start, y.as_mut());
+    mul_into(m, n_components, x, rows.start, y.as_mut());
     y
 }
 
-fn mul_into(m: &CsMat<f64>, x: MatRef<'_, f64>, first: usize, mut y: MatMut<'_, f64>) {
+fn mul_into(m: &CsMat<f64>, n_components: usize, x: MatRef<'_, f64>, first: usize, mut y: MatMut<'_, f64>) {
     let rows = if m.is_csr() { m.view() } else { m.transpose_view() };
     debug_assert!(m.is_csr() || m.rows() == m.cols(), "CSC is read as its transpose: symmetric matrices only");
     for i in 0..y.nrows() {
-        let Some(row) = rows.outer_view(first + i) else { continue };
+        let (entity, component) = ((first + i) / n_components, (first + i) % n_components);
+        let Some(row) = rows.outer_view(entity) else { continue };
         for j in 0..x.ncols() {
-            y[(i, j)] = row.iter().map(|(k, v)| v * x[(k, j)]).sum();
+            y[(i, j)] = row.iter().map(|(k, v)| v * x[(k * n_components + component, j)]).sum();
         }
     }
 }

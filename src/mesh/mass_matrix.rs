@@ -12,7 +12,7 @@ use sprs::CsMat;
 use std::ops::Range;
 use std::path::Path;
 
-/// Cells whose element matrices are held at once.
+/// Cells whose element matrices are held at once, and points whose neighbours are found at once.
 const CHUNK: usize = 8192;
 
 /// Mass matrix [n_points, n_points], symmetric positive definite.
@@ -21,6 +21,17 @@ const CHUNK: usize = 8192;
 /// singular, and the point's value would have no weight. Cost: one pass over the cells; not collective.
 pub fn mass_matrix(mesh: &Mesh) -> Result<CsMat<f64>> {
     on_the_whole_mesh(mesh, Kind::Mass)
+}
+
+/// Refuses what [`mass_matrix`] refuses, without the matrix. Cost: a look at each cell; not collective.
+pub fn check_mass_matrix(mesh: &Mesh) -> Result<()> {
+    mesh.validate(Path::new("mesh"))?;
+    refuse_ragged(mesh)?;
+    let mut touched = vec![false; mesh.n_points()];
+    for block in mesh.top_blocks() {
+        block.connectivity.iter().for_each(|p| touched[*p as usize] = true);
+    }
+    (0..touched.len()).try_for_each(|point| check_row(mesh, point, usize::from(touched[point])))
 }
 
 /// Stiffness matrix [n_points, n_points] of the Laplacian, symmetric positive semi-definite (constants in its kernel); the H1 inner
@@ -263,28 +274,29 @@ fn pattern(parts: &[Part], n: usize) -> (Vec<usize>, Vec<usize>) {
             next[i] += 1;
         }
     }
-    let rows: Vec<Vec<usize>> = (0..n)
-        .into_par_iter()
-        .map(|i| {
-            let mut row: Vec<usize> = around[start[i]..start[i + 1]]
-                .iter()
-                .flat_map(|&(p, first)| {
-                    let part = &parts[p as usize];
-                    part.local[first..first + part.cell_type.n_nodes()].iter().copied()
-                })
-                .collect();
-            row.sort_unstable();
-            row.dedup();
-            row
-        })
-        .collect();
-    let mut indptr = Vec::with_capacity(n + 1);
+    let row = |i: usize| {
+        let mut row: Vec<usize> = around[start[i]..start[i + 1]]
+            .iter()
+            .flat_map(|&(p, first)| {
+                let part = &parts[p as usize];
+                part.local[first..first + part.cell_type.n_nodes()].iter().copied()
+            })
+            .collect();
+        row.sort_unstable();
+        row.dedup();
+        row
+    };
+    let (mut indptr, mut indices) = (Vec::with_capacity(n + 1), Vec::new());
     indptr.push(0);
-    let mut indices = Vec::with_capacity(rows.iter().map(Vec::len).sum());
-    for row in rows {
-        indices.extend(row);
-        indptr.push(indices.len());
+    // A row begins with an entry for each cell and node: few of them are there at a time.
+    for first in (0..n).step_by(CHUNK) {
+        let rows: Vec<Vec<usize>> = (first..(first + CHUNK).min(n)).into_par_iter().map(row).collect();
+        for row in rows {
+            indices.extend(row);
+            indptr.push(indices.len());
+        }
     }
+    indices.shrink_to_fit();
     (indptr, indices)
 }
 

@@ -1,7 +1,7 @@
 //! More samples for a POD + GP model whose old snapshots are gone.
 
-use super::calibration::{Rows, calibrate};
-use super::pod_regression::{CALIBRATION_ROWS, Options, assemble, check_magnitude, check_tables, square};
+use super::calibration::{Rows, TILE, calibrate, stride};
+use super::pod_regression::{Options, assemble, check_magnitude, check_tables, square};
 use crate::algorithms::conformal::normal_quantile;
 use crate::algorithms::gaussian_process_groups::grouped_gaussian_processes;
 use crate::algorithms::incremental_svd::restart::Parts;
@@ -88,7 +88,7 @@ fn grow(
     let (lost, total) = (square(&old.missed) + grown.svd.error.powi(2), grown.svd.total + square(&old.missed));
     let r = grown.count(old.truncation, lost, total);
     let tail = grown.svd.singular_values[r..].iter().rev().fold(lost, |sum, s| sum + s * s);
-    let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
+    let stride = stride(n_dofs, n);
     let residual = grown.residual(old, new, r, stride)?;
     let c = &grown.c;
 
@@ -142,12 +142,10 @@ fn grow(
             }
         }
     }
-    calibrate(
-        &SingleComm,
-        &mut field,
-        &Rows { x, c: c.as_ref(), basis: rows.as_ref(), snapshots: snapshots.as_ref() },
-        options,
-    )?;
+    let tiles = (0..rows.nrows()).step_by(TILE).map(|i| i..(i + TILE).min(rows.nrows())).collect();
+    let basis = |tile: Range<usize>, _: MatRef<'_, f64>| rows.subrows(tile.start, tile.len()).to_owned();
+    let of_rows = Rows { x, c: c.as_ref(), snapshots, basis: &basis, tiles };
+    [field.interval_factor, field.indicator_factor] = calibrate(&SingleComm, &field, of_rows, options)?;
     // What old samples missed in truth was heavier in the tails than the noise that stands for it.
     field.interval_factor = field.interval_factor.max(old.interval_factor);
     Ok(field)

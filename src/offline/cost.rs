@@ -3,9 +3,9 @@
 //! Costs are functions of shapes and of the rates of a [`Machine`]; messages are counted by running the decomposition
 //! itself on a few rows, for a rank of many that are not there ([`CountingComm`]).
 
-use super::calibration::FOLDS;
+use super::calibration::{FOLDS, TILE, stride};
 use super::machine::{Machine, rate_at, seconds_at};
-use super::pod_regression::{CALIBRATION_ROWS, Options, wide};
+use super::pod_regression::{Options, wide};
 use crate::algorithms::pod::{Algorithm, PodOptions, Truncation};
 use crate::algorithms::pod_modes::modes;
 use crate::algorithms::pod_spectrum::{first_way, spectrum};
@@ -375,7 +375,7 @@ impl Work<'_> {
     }
 
     fn rows(&self, n_dofs: f64) -> f64 {
-        n_dofs / (n_dofs / CALIBRATION_ROWS as f64).ceil().max(1.0)
+        n_dofs / stride(n_dofs as usize, self.shape.n_samples) as f64
     }
 
     /// Modes that the calibration works in: some more than are kept.
@@ -388,22 +388,23 @@ impl Work<'_> {
         let (rows, k) = (self.rows(n_dofs), self.wide_modes());
         let folds = (FOLDS as f64).min(*n);
         let product = rate_at(&machine.product, k);
-        let held = 8.0 * rows * n;
         let of_fold = seconds_at(&machine.svd, k.max(r + 1.0))
-            + r * WARM * seconds_at(&machine.likelihood, n * (1.0 - 1.0 / folds))
-            + (2.0 * rows * k * (r + n) + 2.0 * rows * r * n / folds) / product
-            + held * 5.0 / machine.scan;
-        let at_once = (self.ranks.ranks as f64 * self.threads()).min(folds);
-        // What every rank does: rows put together, predictions, scores and their quantile.
-        let all = 2.0 * rows * k * n / product + held * (4.0 / machine.copy + 6.0 / machine.scan);
-        let flops = folds * (2.0 * rows * k * n + r * WARM * n * n * n) + 2.0 * rows * k * n;
+            + r * WARM * seconds_at(&machine.likelihood, n * (1.0 - 1.0 / folds));
+        let at_once = self.ranks.ranks as f64 * self.threads();
+        // Own rows: modes beyond those that are kept; of each fold modes, what they miss, predictions, scores.
+        let own = rows / self.ranks.ranks as f64;
+        let held = 8.0 * own * n;
+        let of_rows = 2.0 * own * (k * n + folds * r * (k + n) + n * (k + r));
+        let scored = of_rows / product + held * (4.0 * folds / machine.scan + 8.0 / machine.scan);
         let mut cost = Cost {
-            flops,
-            bytes_moved: (4.0 + 2.0 * folds) * held,
-            seconds: (folds / at_once).ceil() * of_fold + all,
+            flops: folds * r * WARM * n * n * n + of_rows,
+            bytes_moved: 8.0 * held,
+            seconds: (folds / at_once.min(folds)).ceil() * of_fold + scored / self.threads(),
             ..Cost::default()
         };
-        self.gathers(&mut cost, 3, 2.0 * held + 8.0 * rows * r);
+        // The folds; counts of scores, five times.
+        let models = 8.0 * folds * (k + n) * r + 8.0 * n * (k + r);
+        self.gathers(&mut cost, 4, models + 5.0 * 65536.0 * self.levels() as f64);
         cost
     }
 
@@ -419,12 +420,15 @@ impl Work<'_> {
 
     fn memory(&self, n_dofs: f64) -> f64 {
         let (rows, k) = (self.rows(n_dofs), self.wide_modes());
-        let basis = 8.0 * self.m * self.r;
+        // Left vectors that are no combinations of the snapshots are held beside the modes that come from them.
+        let bases = if matches!(self.way, Algorithm::Gram | Algorithm::Tsqr) { 1.0 } else { 2.0 };
+        let basis = 8.0 * self.m * self.r * bases;
         let block = 8.0 * BLOCK_ROWS as f64 * self.n;
-        let copies = self.threads() * 3.0 * block + if self.options.pod.center { 2.0 * 6.7e7 } else { 0.0 };
-        let calibration = 8.0 * rows * (5.0 * self.n + 2.0 * k);
+        let copies = self.threads() * if self.options.pod.center { 3.0 } else { 2.0 } * block;
+        let calibrating = 8.0 * rows / self.ranks.ranks as f64 * self.n;
+        let tiles = self.threads() * 8.0 * TILE as f64 * (3.0 * self.n + 2.0 * k);
         let squares = 8.0 * self.n * self.n * (6.0 + 5.0 * self.threads() + self.levels() as f64);
         let product = 12.0 * self.entries + 8.0 * self.m;
-        PROGRAM + self.shape.reading.held + 2.0 * basis + 16.0 * self.m + product + squares + copies.max(calibration)
+        PROGRAM + self.shape.reading.held + basis + 16.0 * self.m + product + squares + calibrating + copies.max(tiles)
     }
 }

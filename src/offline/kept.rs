@@ -5,7 +5,7 @@ use crate::algorithms::gaussian_process::{GaussianProcess, GpParts};
 use crate::algorithms::pod_spectrum::Spectrum;
 use crate::comm::Communicator;
 use crate::error::Result;
-use crate::linalg::bookmark::Bookmark;
+use crate::linalg::bookmark::{Bookmark, Note};
 use crate::online::pod_regression::Groups;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -101,10 +101,12 @@ impl Bookmark for Kept<'_> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|next| Instant::now() >= next)
     }
 
-    fn save(&self, pass: &str, note: &[f64]) {
+    fn save(&self, pass: &str, note: &Note<'_>) {
         let Some(store) = self.store else { return };
         let start = Instant::now();
-        store.save(&self.key(pass), &bytes(note));
+        store.save_pieces(&self.key(pass), &|hear| {
+            note(&mut |numbers| numbers.chunks(PIECE).for_each(|piece| hear(&bytes(piece))));
+        });
         // Large notes are rare, so that they cost a few percent of the pass at most.
         let pause = store.interval().max(start.elapsed().saturating_mul(20)).min(LONGEST);
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + pause);
@@ -115,6 +117,8 @@ impl Bookmark for Kept<'_> {
     }
 }
 
+/// Numbers that are turned into bytes at once.
+const PIECE: usize = 1 << 13;
 /// Between two notes.
 const LONGEST: Duration = Duration::from_secs(3600);
 

@@ -20,6 +20,9 @@ pub mod reduced_basis_time;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Tells bytes piece after piece, the same ones each time.
+pub type Pieces<'a> = dyn Fn(&mut dyn FnMut(&[u8])) + 'a;
+
 /// Keeps what a training has done so far, for a run that goes on where this one is stopped.
 ///
 /// A value is kept whole or not at all; one that cannot be kept is no error: it is computed again.
@@ -28,6 +31,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn load(&self, key: &str) -> Option<Vec<u8>>;
     /// Keeps `value` under `key`, in place of what was there.
     fn save(&self, key: &str, value: &[u8]);
+    /// [`save`](Self::save) of a value that is told piece after piece, so that a large one is nowhere held as a whole.
+    fn save_pieces(&self, key: &str, value: &Pieces<'_>) {
+        let mut whole = Vec::new();
+        value(&mut |piece| whole.extend_from_slice(piece));
+        self.save(key, &whole);
+    }
     /// Time between two notes of one pass over the snapshots.
     fn interval(&self) -> Duration {
         Duration::from_secs(30)

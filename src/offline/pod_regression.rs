@@ -1,6 +1,6 @@
 //! POD of each field, Gaussian processes for the coefficients, calibration by cross-validation.
 
-use super::calibration::{FOLDS, Rows, calibrate, factor};
+use super::calibration::{FOLDS, Rows, TILE, calibrate, factor, stride};
 use super::kept::Kept;
 use super::{Progress, Store};
 use crate::algorithms::conformal::normal_quantile;
@@ -15,13 +15,12 @@ use crate::error::{Error, Result};
 use crate::linalg::bookmark::Marked;
 use crate::linalg::inner_product::InnerProduct;
 use crate::linalg::slabs::{Slabs, Watched};
-use crate::linalg::tall::{TallMatrix, gather_rows};
+use crate::linalg::tall::{Layout, TallMatrix};
 use crate::online::{InputSpace, PodRegression, ReducedField, ScalarModel};
 use faer::{Mat, MatRef};
+use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
-
-/// Entries of a field whose held-out errors calibrate its intervals, at most; spread evenly over the field.
-pub(super) const CALIBRATION_ROWS: usize = 20_000;
 
 /// The snapshots of one field and the inner product they are measured in.
 pub struct FieldSnapshots {
@@ -84,6 +83,9 @@ pub(super) fn check_tables(inputs: &Table, scalars: &Table) -> Result<()> {
     Ok(())
 }
 
+/// Fields one after the other: each is made ready when it is its turn, and is gone before the next one.
+pub type Fields<'a> = dyn ExactSizeIterator<Item = Result<FieldSnapshots>> + 'a;
+
 /// Fits POD + GP: `inputs` [n, d], each field [n_dofs, n], `scalars` [n, n_scalars].
 ///
 /// Intervals and the indicator are scaled by the errors of models built without a fold of the samples. Every rank holds
@@ -95,6 +97,33 @@ pub fn pod_regression(
     scalars: &Table,
     options: &Options,
 ) -> Result<PodRegression> {
+    let of_field = |f: &FieldSnapshots| f.snapshots.layout().comm().clone();
+    let comm = fields.first().map_or_else(|| Arc::new(SingleComm) as Arc<dyn Communicator>, of_field);
+    train(comm.as_ref(), inputs, &mut fields.into_iter().map(Ok), scalars, options, |_| ())
+}
+
+/// [`pod_regression`] of fields that are made ready one after the other: their inner products and readers are not in
+/// memory at once, and processes [release](crate::algorithms::gaussian_process::GaussianProcess::release) what they can
+/// compute again. An error of a field is the same on all ranks of `comm`. Collective.
+pub fn pod_regression_of(
+    comm: &dyn Communicator,
+    inputs: &Table,
+    fields: &mut Fields<'_>,
+    scalars: &Table,
+    options: &Options,
+) -> Result<PodRegression> {
+    let release = |field: &mut ReducedField| field.groups.iter_mut().for_each(|(_, process)| process.release());
+    train(comm, inputs, fields, scalars, options, release)
+}
+
+fn train(
+    comm: &dyn Communicator,
+    inputs: &Table,
+    fields: &mut Fields<'_>,
+    scalars: &Table,
+    options: &Options,
+    done: impl Fn(&mut ReducedField),
+) -> Result<PodRegression> {
     let (n, d) = (inputs.n_rows(), inputs.n_columns());
     if n < 3 {
         return Err(Error::argument("samples to train on", n, "at least 3"));
@@ -104,15 +133,15 @@ pub fn pod_regression(
     let step = |done: usize, what: &str, name: &str| options.progress.tell(&format!("{what} {name}"), done, steps);
     check_tables(inputs, scalars)?;
     // Whatever is small is the same on all ranks, and its fits are shared out.
-    let comm = fields
-        .first()
-        .map_or_else(|| Arc::new(SingleComm) as Arc<dyn Communicator>, |f| f.snapshots.layout().comm().clone());
     let mut trained = Vec::new();
-    for (k, field) in fields.into_iter().enumerate() {
+    for (k, field) in fields.enumerate() {
+        let field = field?;
         let name = field.info.name.clone();
-        trained.push(reduce(field, x.as_ref(), options, |i, what| step(3 * k + i, what, &name))?);
+        let mut reduced = reduce(field, x.as_ref(), options, |i, what| step(3 * k + i, what, &name))?;
+        done(&mut reduced);
+        trained.push(reduced);
     }
-    assemble(comm.as_ref(), inputs, trained, scalars, options)
+    assemble(comm, inputs, trained, scalars, options)
 }
 
 /// The model of fields that are trained: learns the scalars, which come behind three steps for each field. Collective.
@@ -200,7 +229,6 @@ fn reduce(
     let FieldSnapshots { info, snapshots, inner_product, rows } = field;
     let layout = snapshots.layout().clone();
     let (n, n_dofs, comm) = (snapshots.n_columns(), info.n_dofs(), layout.comm().clone());
-    let own = layout.owned();
     let wide = wide(&options.pod, n);
     let kept = Kept::new(options.checkpoint.as_deref(), comm.as_ref(), format!("field {}", info.name));
     let marked = kept.bookmark().map(|mark| Marked::new(snapshots.as_ref(), mark));
@@ -214,9 +242,7 @@ fn reduce(
     })?;
     let r = spectrum.count(options.pod.truncation).min(spectrum.count(wide.truncation));
     let held: Vec<usize> = rows.clone().unwrap_or_else(|| layout.local_range().collect());
-    let stride = n_dofs.div_ceil(CALIBRATION_ROWS);
-    let on_grid = held.iter().enumerate().filter(|(_, g)| *g % stride == 0);
-    let (chosen, places): (Vec<usize>, Vec<usize>) = on_grid.map(|(l, g)| (l, g / stride)).unzip();
+    let chosen = calibrating(&held, stride(n_dofs, n), rows.is_some().then_some(comm.as_ref()));
     let found = modes(snapshots.as_ref(), &inner_product, &wide, &spectrum, r, Some(&chosen))?;
     // The memory of the snapshots is free for what follows.
     drop(snapshots);
@@ -231,6 +257,7 @@ fn reduce(
             ((0..r).map(|k| v[(k, 0)]).collect(), inner_product.norms(&m)[0].powi(2))
         }
     };
+    drop(inner_product);
     step(1, "regression of");
     let y = c.subrows(0, r).transpose().to_owned();
     let groups = match r {
@@ -241,9 +268,9 @@ fn reduce(
     };
 
     let mut reduced = ReducedField {
-        basis: if own.len() == layout.n_local() { found.basis.into_local() } else { found.basis.owned().to_owned() },
+        basis: owned_rows(found.basis),
         part: (comm.size() > 1 || rows.is_some()).then_some(held),
-        mean: found.mean.as_ref().map(|m| m[own.clone()].to_vec()),
+        mean: found.mean.as_ref().map(|m| m[layout.owned()].to_vec()),
         mean_coefficients: mean_modes,
         mean_square,
         residual_variance: found.residual_variance,
@@ -267,16 +294,52 @@ fn reduce(
         (reduced.interval_factor, reduced.indicator_factor) = (interval, indicator);
         return Ok(reduced);
     }
-    let places_in_all = n_dofs.div_ceil(stride);
-    let gathered = |m: MatRef<'_, f64>| gather_rows(comm.as_ref(), &places, m, places_in_all);
-    let snapshots = gathered(found.kept.as_ref());
-    drop(found.kept);
-    let leading = gathered(Mat::from_fn(chosen.len(), r, |i, k| reduced.basis[(chosen[i], k)]).as_ref());
-    // On every rank from the same numbers in the same order: the same bits on any number of ranks.
-    let beyond = spectrum.modes_beyond(snapshots.as_ref(), r..n_wide);
-    let basis = Mat::from_fn(places_in_all, n_wide, |i, k| if k < r { leading[(i, k)] } else { beyond[(i, k - r)] });
-    let rows = Rows { x, c, basis: basis.as_ref(), snapshots: snapshots.as_ref() };
-    calibrate(comm.as_ref(), &mut reduced, &rows, options)?;
-    kept.save_factors([reduced.interval_factor, reduced.indicator_factor]);
+    let basis = |tile: Range<usize>, snapshots: MatRef<'_, f64>| {
+        let beyond = spectrum.modes_beyond(snapshots, r..n_wide);
+        let leading = |i: usize, k: usize| reduced.basis[(chosen[tile.start + i], k)];
+        Mat::from_fn(tile.len(), n_wide, |i, k| if k < r { leading(i, k) } else { beyond[(i, k - r)] })
+    };
+    let tiles = tiles(&layout, &chosen);
+    let rows = Rows { x, c, snapshots: found.kept, basis: &basis, tiles };
+    let factors = calibrate(comm.as_ref(), &reduced, rows, options)?;
+    kept.save_factors(factors);
+    [reduced.interval_factor, reduced.indicator_factor] = factors;
     Ok(reduced)
+}
+
+/// Places among the `held` entries of a field of those that calibrate it: every `stride`th of the field. Where ranks of
+/// `interfaces` hold the same entries, the lowest one takes them; collective then.
+fn calibrating(held: &[usize], stride: usize, interfaces: Option<&dyn Communicator>) -> Vec<usize> {
+    let mut chosen: Vec<usize> = (0..held.len()).filter(|l| held[*l].is_multiple_of(stride)).collect();
+    if let Some(comm) = interfaces {
+        let own: Vec<f64> = chosen.iter().map(|l| held[*l] as f64).collect();
+        let lower: HashSet<usize> =
+            comm.all_gather(&own).into_iter().take(comm.rank()).flatten().map(|g| g as usize).collect();
+        chosen.retain(|l| !lower.contains(&held[*l]));
+    }
+    chosen
+}
+
+/// Chosen rows that are worked on together: those of a block of the layout, which is on one rank, or fewer.
+fn tiles(layout: &Layout, chosen: &[usize]) -> Vec<Range<usize>> {
+    let (first, size) = (layout.local_range().start, layout.block_rows());
+    let mut tiles = Vec::new();
+    let mut start = 0;
+    for block in chosen.chunk_by(|a, b| (first + a) / size == (first + b) / size) {
+        let end = start + block.len();
+        tiles.extend((start..end).step_by(TILE).map(|i| i..(i + TILE).min(end)));
+        start = end;
+    }
+    tiles
+}
+
+/// The owned rows, in place.
+fn owned_rows(x: TallMatrix) -> Mat<f64> {
+    let own = x.layout().owned();
+    let mut local = x.into_local();
+    if own.len() < local.nrows() {
+        (0..local.ncols()).for_each(|j| local.col_as_slice_mut(j).copy_within(own.clone(), 0));
+        local.truncate(own.len(), local.ncols());
+    }
+    local
 }

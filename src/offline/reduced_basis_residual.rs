@@ -35,6 +35,10 @@ impl Whitening {
                 }
                 None => Ok(Whitening::Diagonal(square_roots(w))),
             },
+            (_, InnerProduct::Components(..)) => {
+                let (found, expected) = ("one matrix for several components", "a matrix of all dofs, for a dual norm");
+                Err(Error::argument("inner product", found, expected))
+            }
             (_, InnerProduct::Sparse(m)) => Ok(Whitening::Cholesky(SparseCholesky::new(m)?)),
         }
     }

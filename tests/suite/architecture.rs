@@ -23,8 +23,13 @@ const ONLINE_WITH_MESH: &[&str] = &["src/online/mesh_morphing.rs", "src/online/h
 /// Names at the root of the crate that every floor may use.
 const ROOT: &[&str] = &["error", "Error", "Result"];
 /// Where `unsafe` may stand.
-const UNSAFE_ROOMS: &[&str] =
-    &["src/comm/mpi.rs", "src/linalg/simd.rs", "src/io/parallel_hdf5.rs", "src/io/raw_chunk.rs"];
+const UNSAFE_ROOMS: &[&str] = &[
+    "src/comm/mpi.rs",
+    "src/linalg/simd.rs",
+    "src/io/parallel_hdf5.rs",
+    "src/io/raw_chunk.rs",
+    "src/cli/allocator.rs",
+];
 /// Where the crate `mpi` may be used.
 const MPI_ROOMS: &[&str] = &["src/comm/mpi.rs", "src/io/parallel_hdf5.rs"];
 /// Where the crate `hdf5` may be used: a folder, and the command that reports its version.

@@ -290,14 +290,37 @@ fn too_little_memory_and_errors_on_the_way() {
     let folder = TempDir::new().unwrap();
     let path = written(folder.path(), PLAIN);
     let text = slabs_of(&path, 1000).unwrap_err().to_string();
-    refused(slabs_of(&path, 1000), "K009", &["[reduction] memory", "at least "]);
-    let least: f64 = text.split("at least ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    assert_eq!(slabs_of(&path, least as usize * 1_000_000).unwrap().rows_per_slab(), BLOCK_ROWS);
+    refused(slabs_of(&path, 1000), "K009", &["[reduction] memory", "at least ", "mend: raise memory to \""]);
+    let least: usize = text.split("raise memory to \"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+    assert!(text.contains(&format!("at least {least} bytes")), "{text}");
+    assert_eq!(slabs_of(&path, least).unwrap().rows_per_slab(), BLOCK_ROWS);
+    refused(slabs_of(&path, least - 1), "K009", &[&format!("at least {least} bytes")]);
     // The caller's error ends the pass; the next one begins anew.
     let slabs = slabs_of(&path, 1 << 21).unwrap();
     let stop = || Error::argument("slab", "one", "none");
     refused(slabs.pass(&mut |_, _| Err(stop())), stop().code(), &["slab"]);
     assert!(collect(&slabs).unwrap() == reference(&path));
+}
+
+/// What is named as the least memory is, for every form; and the work goes through with it.
+#[test]
+fn the_least_memory_is_enough_and_no_more_than_that() {
+    for form in [
+        PLAIN,
+        Form { chunk: None, gzip: false, ..PLAIN },
+        Form { chunk: Some(&[1, N]), ..PLAIN },
+        Form { chunk: Some(&[2, 3001]), shuffle: true, ..PLAIN },
+        Form { chunk: Some(&[N_SAMPLES, 1]), gzip: false, ..PLAIN },
+    ] {
+        let folder = TempDir::new().unwrap();
+        let path = written(folder.path(), form);
+        let (file, field) = opened(&path);
+        let layout = Layout::serial(field.n_dofs());
+        let least = FieldSlabs::least_memory(file.as_ref(), &field, N_SAMPLES, &layout);
+        let check = |memory: usize| FieldSlabs::check(file.as_ref(), &field, N_SAMPLES, &layout, memory);
+        assert!(check(least).is_ok() && check(least - 1).unwrap_err().code() == "K009", "{form:?}: {least}");
+        assert!(collect(&slabs_of(&path, least).unwrap()).unwrap() == reference(&path), "{form:?}");
+    }
 }
 
 /// Samples that are files of their own are read once.

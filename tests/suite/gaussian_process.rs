@@ -440,3 +440,24 @@ fn dependent_inputs_keep_a_constant_mean() {
         cross_validation(x.as_ref(), y.as_ref(), None, &groups, &GpOptions::default(), 12).unwrap();
     }
 }
+
+#[test]
+fn what_was_released_is_computed_again_to_the_bit() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let (x, x_new) = (uniform(&mut rng, 40, 2), uniform(&mut rng, 7, 2));
+    for mean in Mean::ALL {
+        let y = Mat::from_fn(40, 2, |i, j| smooth(&x, i) + if j == 1 { 3.0 * normal(&mut rng) } else { 0.0 });
+        let options = GpOptions { mean: Some(mean), restarts: 1, ..GpOptions::default() };
+        let mut gp = gaussian_process(x.as_ref(), y.as_ref(), None, &options).unwrap();
+        let answers = |gp: &GaussianProcess| (gp.predict(x_new.as_ref()).unwrap(), gp.leave_one_out());
+        let ((value, std), loo) = answers(&gp);
+        gp.release();
+        // Either may be asked first.
+        let first = gp.clone().leave_one_out();
+        let ((value_again, std_again), loo_again) = answers(&gp);
+        assert!(value == value_again && std == std_again, "{mean:?}");
+        for again in [first, loo_again] {
+            assert!(loo.residuals == again.residuals && loo.std == again.std, "{mean:?}");
+        }
+    }
+}

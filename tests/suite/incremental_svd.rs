@@ -61,6 +61,7 @@ fn singular_values(a: &Mat<f64>, m: &InnerProduct) -> Vec<f64> {
         InnerProduct::Euclidean => Mat::identity(n, n),
         InnerProduct::Diagonal(w) => Mat::from_fn(n, n, |i, j| if i == j { w[i] } else { 0.0 }),
         InnerProduct::Sparse(m) => Mat::from_fn(n, n, |i, j| m.get(i, j).copied().unwrap_or(0.0)),
+        InnerProduct::Components(..) => unreachable!("no such product here"),
     };
     let l = dense::cholesky(full.as_ref(), "M").unwrap();
     dense::thin_svd(dense::mul(l.transpose(), a.as_ref()).as_ref()).unwrap().1
@@ -113,7 +114,7 @@ fn without_truncation_it_is_a_batch_decomposition() {
 }
 
 /// The stream of slowly falling waves with noise far below the tolerance.
-fn waves(n: usize, m: usize) -> Mat<f64> {
+pub fn waves(n: usize, m: usize) -> Mat<f64> {
     let mut rng = StdRng::seed_from_u64(7);
     let phase = |k: usize| 2.0 * PI * (0.618_033_988_749_894_9 * k as f64).fract();
     let left = Mat::from_fn(n, 60, |i, k| {

@@ -38,6 +38,9 @@ fn dense_of(m: &InnerProduct, n: usize) -> Mat<f64> {
         InnerProduct::Euclidean => Mat::identity(n, n),
         InnerProduct::Diagonal(w) => Mat::from_fn(n, n, |i, j| if i == j { w[i] } else { 0.0 }),
         InnerProduct::Sparse(m) => Mat::from_fn(n, n, |i, j| m.get(i, j).copied().unwrap_or(0.0)),
+        InnerProduct::Components(m, k) => {
+            Mat::from_fn(n, n, |i, j| if i % k == j % k { m.get(i / k, j / k).copied().unwrap_or(0.0) } else { 0.0 })
+        }
     }
 }
 

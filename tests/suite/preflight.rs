@@ -1,6 +1,6 @@
 //! `kolmo check STUDY.toml`: all problems at once, before the work.
 
-use crate::tool::{Run, Stacked, contents, data_sets, kolmo, write_text};
+use crate::tool::{Run, Stacked, check_message, contents, data_sets, kolmo, write_text};
 use serde_json::Value;
 use std::path::Path;
 use tempfile::TempDir;
@@ -141,6 +141,30 @@ fn every_missing_file_is_told() {
     let run = check(folder.path());
     assert_eq!(problems(&run).len(), 1, "{run:#?}");
     assert!(run.stdout.contains("field pressure: 16 point values"), "{run:#?}");
+}
+
+#[test]
+fn too_little_memory_is_told_before_any_work() {
+    for algorithm in ["auto", "incremental"] {
+        let study = |memory: &str| format!("{STUDY}[reduction]\nmemory = \"{memory}\"\nalgorithm = \"{algorithm}\"\n");
+        let folder = folder(&study("1kB"), |_| ());
+        let folder = folder.path();
+        let run = check(folder);
+        let told = problems(&run);
+        assert_eq!(told.len(), 1, "{told:#?}");
+        // The field that needs most, though it is the second one.
+        let line =
+            "[K009] study.toml, [reduction] memory: found 1000 bytes for 25 x 30 of pressure; expected at least ";
+        assert!(told[0].contains(line), "{told:#?}");
+        let fit = kolmo(folder, &["fit", "study.toml"]);
+        let message = check_message(&fit, 2, &["K009"], &["1000 bytes for 25 x 30 of pressure", "raise memory to \""]);
+        assert!(!fit.stderr.contains("POD of"), "{fit:#?}");
+        let least = message.split("raise memory to \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        assert!(told[0].contains(&format!("raise memory to \"{least}\" (bytes)")), "{told:#?}");
+        write_text(folder, "study.toml", &study(least));
+        check(folder).success();
+        kolmo(folder, &["fit", "study.toml"]).success();
+    }
 }
 
 #[test]

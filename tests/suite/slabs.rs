@@ -1,13 +1,17 @@
 //! Tall matrices slab by slab give what they give whole.
 
-use crate::linalg::random;
+use crate::linalg::{chain, random};
 use faer::Mat;
+use kolmo::algorithms::incremental_svd::{IncrementalOptions, incremental_svd};
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation, pod};
+use kolmo::comm::run_on_threads;
 use kolmo::error::Result;
-use kolmo::linalg::inner_product::InnerProduct;
+use kolmo::linalg::inner_product::{InnerProduct, orthonormalize};
 use kolmo::linalg::slab_products;
 use kolmo::linalg::slabs::{Slabs, Visit, mul_small};
+use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{BLOCK_ROWS, Layout, TallMatrix};
+use kolmo::mesh::mass_matrix::expand_components;
 use sprs::TriMat;
 use std::sync::Arc;
 
@@ -93,5 +97,51 @@ fn slabs_of_any_size_give_the_same_bits() {
                 assert!(a == b, "result {k} in slabs of {blocks} blocks");
             }
         }
+    }
+}
+
+/// One matrix for all components gives the bits of the matrix that is written out for them.
+#[test]
+fn components_share_a_matrix() {
+    let (entities, k) = (7000, 3);
+    let m = entities * k;
+    let scalar = chain(entities);
+    let (shared, whole) =
+        (InnerProduct::Components(scalar.clone(), k), InnerProduct::Sparse(expand_components(&scalar, k)));
+    assert!(shared.check(m).is_ok() && shared.check(m - 1).is_err() && shared.check(entities).is_err());
+    let local = random(m, N, 3);
+    for (size, per_slab) in [(1, m), (1, BLOCK_ROWS / k * k), (3, m)] {
+        run_on_threads(size, |comm| {
+            let even = Layout::even(entities, k, comm);
+            let own = even.local_range();
+            let (ghosts, part) = owned_part(&scalar, own.start / k..own.end / k);
+            let ghosts = ghosts.into_iter().flat_map(|e| e * k..(e + 1) * k).collect();
+            let layout = if size == 1 { even } else { even.with_ghosts(ghosts).unwrap() };
+            let products = match size {
+                1 => [shared.clone(), whole.clone()],
+                _ => [InnerProduct::Components(part.clone(), k), InnerProduct::Sparse(expand_components(&part, k))],
+            };
+            let rows = layout.rows();
+            let x = TallMatrix::new(layout.clone(), Mat::from_fn(rows.len(), N, |i, j| local[(rows[i], j)])).unwrap();
+            let slabs = Pieces { whole: x.clone(), per_slab };
+            let of = |product: &InnerProduct| {
+                let v = orthonormalize(&x, product).unwrap();
+                let mut svd = incremental_svd(layout.clone(), product.clone(), &IncrementalOptions::default()).unwrap();
+                svd.append(&x).unwrap();
+                let options = PodOptions { truncation: Truncation::Modes(3), ..PodOptions::default() };
+                [
+                    slab_products::gram(&slabs, product, None).unwrap(),
+                    slab_products::cross(&v, &slabs, product).unwrap(),
+                    product.gram(&x),
+                    Mat::from_fn(N, 1, |j, _| product.norms(&x)[j]),
+                    Mat::from_fn(N, 1, |j, _| slab_products::norms(&slabs, product).unwrap()[j]),
+                    pod(&slabs, product, &options).unwrap().basis.into_local(),
+                    svd.into_svd().unwrap().basis.into_local(),
+                    v.into_local(),
+                ]
+            };
+            let [found, expected] = products.map(|product| of(&product));
+            (0..found.len()).for_each(|i| assert!(found[i] == expected[i], "{size} ranks, number {i}"));
+        });
     }
 }
