@@ -28,6 +28,9 @@
 //! | POD, PCA, method of snapshots, Karhunen-Loève | [`algorithms::pod`] |
 //! | incremental (streaming) SVD, up- and downdates | [`algorithms::incremental_svd`] |
 //! | HAPOD | [`algorithms::hapod`] |
+//! | empirical interpolation (EIM) | [`algorithms::eim`]; CUR, cross approximation: [`algorithms::eim_skeleton`]; more or fewer points than columns: [`algorithms::eim_rectangular`] |
+//! | DEIM, Q-DEIM | [`algorithms::deim`], [`algorithms::q_deim`] |
+//! | more points than modes: GappyPOD+E, GNAT, S-OPT | [`algorithms::gappy_pod_e`], [`algorithms::gnat_points`], [`algorithms::s_opt`] |
 //! | Kriging, GPR | [`algorithms::gaussian_process`], groups of outputs: [`algorithms::gaussian_process_groups`] |
 //! | Matérn, RBF | [`algorithms::kernel`] |
 //! | restricted (REML) and marginal likelihood | [`algorithms::restricted_likelihood`] |

@@ -2,7 +2,10 @@
 //! compares with the serial answer. Plain `cargo test` runs it on one rank.
 
 use faer::Mat;
+use kolmo::algorithms::deim::deim;
+use kolmo::algorithms::eim::{EimOptions, Norm, eim};
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation, pod};
+use kolmo::algorithms::q_deim::q_deim;
 use kolmo::comm::mpi::{MpiComm, finish};
 use kolmo::comm::{Communicator, agree};
 use kolmo::error::Error;
@@ -18,6 +21,7 @@ fn main() {
         collectives(comm.as_ref());
         errors(comm.as_ref());
         decompositions(&comm);
+        points(&comm);
         if comm.rank() == 0 {
             println!("mpi: {} ranks, all right", comm.size());
         }
@@ -115,6 +119,36 @@ fn decompositions(comm: &Arc<dyn Communicator>) {
             let own: Vec<usize> = layout.local_range().collect();
             let basis = gather_rows(comm.as_ref(), &own, found.basis.owned(), m);
             assert_eq!(basis, expected.basis.local(), "{way:?} {kind}");
+        }
+    }
+}
+
+/// The columns and points of one rank.
+fn points(comm: &Arc<dyn Communicator>) {
+    let (m, n) = (40_000, 30);
+    let entry = |i: usize, j: usize| {
+        let x = 3.0 * i as f64 / m as f64 - (j * 7 % n) as f64 / 10.0;
+        (-x * x).exp() * (4.0 * x).cos()
+    };
+    let serial = TallMatrix::new(Layout::serial(m), Mat::from_fn(m, n, entry)).expect("fits");
+    for layout in [
+        Layout::even(m, 1, comm.clone()),
+        Layout::from_offsets((0..=comm.size()).map(|r| m * r * r / comm.size().pow(2)).collect(), comm.clone())
+            .expect("fits"),
+    ] {
+        let rows = layout.rows();
+        let x = TallMatrix::new(layout, Mat::from_fn(rows.len(), n, |i, j| entry(rows[i], j))).expect("fits");
+        for norm in [Norm::Maximum, Norm::L2(InnerProduct::Euclidean)] {
+            let options = EimOptions { tolerance: 1e-10, norm, ..EimOptions::default() };
+            let (expected, found) =
+                (eim(&serial, &options).expect("serial EIM"), eim(&x, &options).expect("EIM on ranks"));
+            assert_eq!((&found.columns, &found.points), (&expected.columns, &expected.points));
+            assert_eq!((&found.lower, &found.upper), (&expected.lower, &expected.upper));
+        }
+        let leading = |x: &TallMatrix| x.mul_small(Mat::identity(n, 8).as_ref());
+        for way in [deim, q_deim] {
+            let expected = way(&leading(&serial)).expect("serial points");
+            assert_eq!(way(&leading(&x)).expect("points on ranks"), expected);
         }
     }
 }

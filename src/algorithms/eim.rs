@@ -65,6 +65,8 @@ pub struct Eim<T: Scalar> {
     pub points: Vec<usize>,
     /// q_m on the rows that this rank holds [n_local, n_terms]: 1 at its point, 0 at those before.
     pub basis: Mat<T>,
+    /// F [n_terms, n_terms]: the chosen columns at the points; where the columns were overwritten, B C.
+    pub values: Mat<T>,
     /// B [n_terms, n_terms], unit lower triangular: q_m at point l.
     pub lower: Mat<T>,
     /// C [n_terms, n_terms], upper triangular: the factor of q_l in column m.
@@ -93,6 +95,7 @@ impl<T: Scalar> Eim<T> {
             columns: self.columns[..n].to_vec(),
             points: self.points[..n].to_vec(),
             basis: self.basis.as_ref().subcols(0, n).to_owned(),
+            values: self.values.as_ref().submatrix(0, 0, n, n).to_owned(),
             lower: self.lower.as_ref().submatrix(0, 0, n, n).to_owned(),
             upper: self.upper.as_ref().submatrix(0, 0, n, n).to_owned(),
             errors: self.errors[..=n].to_vec(),
@@ -101,7 +104,10 @@ impl<T: Scalar> Eim<T> {
         }
     }
 
-    /// beta of a function from its values at the points, O(d²). Errors: another number of values.
+    /// beta = C⁻¹ B⁻¹ (g(x_1), …, g(x_d)), O(d²). Errors: another number of values.
+    ///
+    /// The interpolant is right to round-off of g; a coefficient to that of g relative to the last pivots, which are the
+    /// smallest: [`refined_coefficients`](Self::refined_coefficients) has all its digits.
     pub fn coefficients(&self, at_points: &[T]) -> Result<Vec<T>> {
         let mut values = at_points.to_vec();
         self.coefficients_into(&mut values)?;
@@ -184,16 +190,16 @@ pub(super) fn forward<T: Scalar>(lower: &Mat<T>, values: &mut [T]) {
 #[doc(alias = "empirical_interpolation")]
 #[doc(alias = "ei_greedy")]
 pub fn eim(columns: &TallMatrix, options: &EimOptions) -> Result<Eim<f64>> {
-    eim_in_place(columns.clone(), options)
+    greedy(columns.layout().clone(), columns.local().to_owned(), Some(columns.local()), options)
 }
 
 /// [`eim`] in the memory of the columns, which are lost.
 pub fn eim_in_place(columns: TallMatrix, options: &EimOptions) -> Result<Eim<f64>> {
     let layout = columns.layout().clone();
-    greedy(layout, columns.into_local(), options)
+    greedy(layout, columns.into_local(), None, options)
 }
 
 /// [`eim`] of real or complex columns that one rank holds; not collective.
 pub fn eim_of<T: Scalar>(columns: MatRef<'_, T>, options: &EimOptions) -> Result<Eim<T>> {
-    greedy(Layout::serial(columns.nrows()), columns.to_owned(), options)
+    greedy(Layout::serial(columns.nrows()), columns.to_owned(), Some(columns), options)
 }

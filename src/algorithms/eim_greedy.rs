@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::linalg::block_tree::sum_blocks;
 use crate::linalg::inner_product::InnerProduct;
 use crate::linalg::multiples::{Job, Measure, pieces, subtract_multiples};
-use crate::linalg::scalar::Scalar;
+use crate::linalg::scalar::{Scalar, product};
 use crate::linalg::tall::{Layout, TallMatrix};
-use faer::Mat;
+use faer::{Mat, MatRef};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,8 +21,13 @@ const SLACK: f64 = 1e-12;
 /// Pivots below this, relative to the largest entry, are round-off.
 const ROUND_OFF: f64 = 10.0 * f64::EPSILON;
 
-/// [`eim`](super::eim::eim) in the memory of the columns. Collective.
-pub(super) fn greedy<T: Scalar>(layout: Arc<Layout>, local: Mat<T>, options: &EimOptions) -> Result<Eim<T>> {
+/// [`eim`](super::eim::eim) in the memory `local` of the columns; `original`: the same, where they are kept. Collective.
+pub(super) fn greedy<T: Scalar>(
+    layout: Arc<Layout>,
+    local: Mat<T>,
+    original: Option<MatRef<'_, T>>,
+    options: &EimOptions,
+) -> Result<Eim<T>> {
     let (n_rows, n) = (layout.n_rows(), local.ncols());
     let largest = check(&layout, &local, options)?;
     let most = options.max_terms.unwrap_or(usize::MAX).min(n_rows).min(n);
@@ -48,7 +53,20 @@ pub(super) fn greedy<T: Scalar>(layout: Arc<Layout>, local: Mat<T>, options: &Ei
     let mut basis = Mat::zeros(residuals.local.nrows(), residuals.basis.len());
     residuals.basis.iter().enumerate().for_each(|(m, q)| basis.col_as_slice_mut(m).copy_from_slice(q));
     let Terms { columns, points, lower, upper } = terms;
-    Ok(Eim { columns, points, basis, lower, upper, errors, stopped, check })
+    let values = match original {
+        None => product(lower.as_ref(), upper.as_ref()),
+        Some(original) => {
+            let (own, local_range, d) = (residuals.layout.owned(), residuals.layout.local_range(), points.len());
+            let value = |l: usize, m: usize| match local_range.contains(&points[l]) {
+                true => original[(points[l] - local_range.start + own.start, columns[m])],
+                false => T::default(),
+            };
+            let all = (0..d).flat_map(|m| (0..d).map(move |l| (l, m))).map(|(l, m)| value(l, m)).collect();
+            let all = share_values(&residuals.layout, all);
+            Mat::from_fn(d, d, |l, m| all[m * d + l])
+        }
+    };
+    Ok(Eim { columns, points, basis, values, lower, upper, errors, stopped, check })
 }
 
 struct Terms<T: Scalar> {

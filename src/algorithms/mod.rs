@@ -5,6 +5,7 @@ pub mod deim;
 pub mod eim;
 mod eim_greedy;
 pub mod eim_rectangular;
+mod eim_refinement;
 pub mod eim_skeleton;
 pub mod gappy_pod_e;
 pub mod gaussian_process;

@@ -7,6 +7,7 @@ use crate::linalg::scalar::Scalar;
 use crate::linalg::tall::{Layout, TallMatrix};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Of candidates that are this close to the best, relative to it, the first one is taken.
 pub(super) const MARGIN: f64 = 1e-10;
@@ -21,15 +22,27 @@ pub struct SelectedPoints {
     pub projector_norm: f64,
 }
 
-/// Best score over all ranks and its row, the lowest one within the margin of it; zero scores have row 0. Collective.
+/// Best score over all ranks and its row, the lowest one within the margin of it; `score` gets rows of this rank, counted
+/// from the first owned one. Collective.
 pub(super) fn first_of_largest(layout: &Layout, score: impl Fn(usize) -> f64) -> (f64, usize) {
-    let (start, n) = (layout.local_range().start, layout.local_range().len());
-    let comm = layout.comm();
-    let local = (0..n).map(&score).fold(f64::NEG_INFINITY, f64::max);
+    let n = layout.local_range().len();
+    let most = (0..n).map(&score).fold(f64::NEG_INFINITY, f64::max);
+    first_in_parts(layout, &[(0..n, most)], score)
+}
+
+/// [`first_of_largest`] where the largest scores of parts of the rows, in order, are known. Collective.
+pub(super) fn first_in_parts(
+    layout: &Layout,
+    parts: &[(Range<usize>, f64)],
+    score: impl Fn(usize) -> f64,
+) -> (f64, usize) {
+    let (start, comm) = (layout.local_range().start, layout.comm());
+    let local = parts.iter().map(|(_, most)| *most).fold(f64::NEG_INFINITY, f64::max);
     let (largest, _) = comm.all_argmax(local, start);
     let threshold = largest - MARGIN * largest.abs();
+    let mut candidates = parts.iter().filter(|(_, most)| *most >= threshold);
+    let first = candidates.find_map(|(rows, _)| rows.clone().find(|i| score(*i) >= threshold));
     // The lowest row is the largest negated number.
-    let first = if local >= threshold { (0..n).find(|i| score(*i) >= threshold) } else { None };
     let (negated, _) = comm.all_argmax(first.map_or(f64::NEG_INFINITY, |i| -((start + i) as f64)), 0);
     (largest, if negated.is_finite() { -negated as usize } else { 0 })
 }

@@ -14,6 +14,9 @@ const CHUNK: usize = 1024;
 /// What a factor is at least, so that products of four do not become zero.
 const LEAST: f64 = 1e-70;
 
+/// Angles below this are round-off.
+const ROUND_OFF: f64 = 64.0 * f64::EPSILON;
+
 /// `n_points` points, one after the other, each with the largest
 ///
 /// ```text
@@ -24,7 +27,7 @@ const LEAST: f64 = 1e-70;
 /// n_points from n_modes to n_dofs. Of scores within 1e-10 of the largest, the first row is taken. A row v multiplies det
 /// AᵀA by 1 + |A⁺ᵀv|², and with one more column by the square of what the interpolation of that misses. Errors: a number of
 /// points outside, columns that are not finite or not independent. Cost: n_dofs n_modes² operations per point;
-/// collective: four messages per point.
+/// collective: four reductions per point.
 /// Reference: Shin, Xiu, SIAM J. Sci. Comput. 38 (2016) A385; Lauzon, Cheung, Shin, Choi, Copeland, Huynh, SIAM J. Sci.
 /// Comput. 46 (2024) B474.
 #[doc(alias = "SOPT")]
@@ -50,7 +53,9 @@ pub fn s_opt(basis: &TallMatrix, n_points: usize) -> Result<SelectedPoints> {
         let score = |i: usize| if taken.contains(&(start + i)) { f64::NEG_INFINITY } else { scores[i] };
         let own = (0..scores.len()).map(score).fold(f64::NEG_INFINITY, f64::max);
         let (best, _) = basis.comm().all_argmax(own, start);
-        if best == f64::NEG_INFINITY {
+        // Squared sine of the angle between the new column and the others at the points.
+        let known: f64 = (0..step.min(n)).map(|j| a.col(j).squared_norm_l2().max(LEAST).ln()).sum();
+        if best == f64::NEG_INFINITY || (step < n && step > 0 && best + known <= 2.0 * ROUND_OFF.ln()) {
             return Err(dependent(step, n));
         }
         let (_, point) = first_of_largest(basis.layout(), |i| (score(i) - best).exp());

@@ -13,6 +13,7 @@ mod convert;
 mod deim;
 mod drawing;
 mod eim;
+mod eim_round_off;
 mod eim_variants;
 mod ensight;
 mod ensight_refused;
