@@ -18,7 +18,7 @@ const ROUND_OFF: f64 = 10.0 * f64::EPSILON;
 ///
 /// The rows of LU with partial pivoting of V, which it is. `basis` V [n_dofs, n_modes]. Of entries within 1e-10 of the
 /// largest, the first row is taken. Errors: more columns than rows, columns that are not finite or not independent.
-/// Cost: n_dofs n_modes² operations, by panels of 8 columns; collective: five messages per column.
+/// Cost: n_dofs n_modes² operations, by panels of 8 columns; collective: three reductions per column.
 /// Reference: Chaturantabut, Sorensen, SIAM J. Sci. Comput. 32 (2010) 2737; Sorensen, Embree, SISC 38 (2016) A1454.
 #[doc(alias = "discrete_empirical_interpolation")]
 pub fn deim(basis: &TallMatrix) -> Result<SelectedPoints> {

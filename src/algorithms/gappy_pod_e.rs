@@ -16,7 +16,7 @@ use std::collections::HashSet;
 /// twice the least by which it lifts the smallest eigenvalue sigma²_k of (PᵀV)ᵀ PᵀV, whose vector is w. `basis` V [n_dofs,
 /// n_modes], orthonormal; n_points from n_modes to n_dofs. Of scores within 1e-10 of the largest, the first row is taken.
 /// Errors: as of Q-DEIM, and a number of points outside. Cost: that of Q-DEIM and 2 n_dofs n_modes operations per point;
-/// collective: four messages per point.
+/// collective: three reductions per point.
 /// Reference: Peherstorfer, Drmač, Gugercin, SIAM J. Sci. Comput. 42 (2020) A2837.
 #[doc(alias = "ODEIM")]
 pub fn gappy_pod_e(basis: &TallMatrix, n_points: usize) -> Result<SelectedPoints> {

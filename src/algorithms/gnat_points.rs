@@ -16,7 +16,7 @@ const ROUND_OFF: f64 = 64.0 * f64::EPSILON;
 ///
 /// `basis` V [n_dofs, n_modes]; n_points from n_modes to n_dofs; the first n_points mod n_modes modes get one more. Of
 /// misses within 1e-10 of the largest, the first row is taken. Errors: a number of points outside, columns that are not
-/// finite or not independent at the points. Cost: n_dofs n_modes² operations; collective: three messages per point.
+/// finite or not independent at the points. Cost: n_dofs n_modes² operations; collective: two reductions per point, three per mode.
 /// Reference: Carlberg, Farhat, Cortial, Amsallem, J. Comput. Phys. 242 (2013) 623, algorithm 3.
 #[doc(alias = "GNAT")]
 pub fn gnat_points(basis: &TallMatrix, n_points: usize) -> Result<SelectedPoints> {

@@ -24,7 +24,7 @@ const ROUND_OFF: f64 = 64.0 * f64::EPSILON;
 /// given. Of rows within 1e-10 of the largest square, the first is taken. V is neither copied nor overwritten: the
 /// squares of what is left only fall, so that rows are brought up to date where a stale square is the largest. Errors:
 /// more columns than rows, columns that are not finite or not independent. Cost: n_dofs n_modes² multiplications at most
-/// and usually a fraction of them; collective: four messages per column.
+/// and usually a fraction of them; collective: three reductions per column.
 /// Reference: Drmač, Gugercin, SIAM J. Sci. Comput. 38 (2016) A631; Businger, Golub, Numer. Math. 7 (1965) 269.
 #[doc(alias = "QDEIM")]
 pub fn q_deim(basis: &TallMatrix) -> Result<SelectedPoints> {

@@ -27,7 +27,7 @@ const ROUND_OFF: f64 = 64.0 * f64::EPSILON;
 /// n_points from n_modes to n_dofs. Of scores within 1e-10 of the largest, the first row is taken. A row v multiplies det
 /// AᵀA by 1 + |A⁺ᵀv|², and with one more column by the square of what the interpolation of that misses. Errors: a number of
 /// points outside, columns that are not finite or not independent. Cost: n_dofs n_modes² operations per point;
-/// collective: four messages per point.
+/// collective: four reductions per point.
 /// Reference: Shin, Xiu, SIAM J. Sci. Comput. 38 (2016) A385; Lauzon, Cheung, Shin, Choi, Copeland, Huynh, SIAM J. Sci.
 /// Comput. 46 (2024) B474.
 #[doc(alias = "SOPT")]
