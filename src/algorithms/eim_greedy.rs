@@ -211,7 +211,7 @@ impl<T: Scalar> Residuals<T> {
                     a
                 })
             }
-            Norm::L2(product @ InnerProduct::Sparse(_)) => {
+            Norm::L2(product @ (InnerProduct::Sparse(_) | InnerProduct::Components(..))) => {
                 let scale = |i: usize| self.scale.as_ref().map_or(1.0, |s| s[i]);
                 let part = |take: fn(T) -> f64| {
                     let local = Mat::from_fn(self.local.nrows(), n, |i, c| scale(i) * take(columns(c)[i]));
@@ -286,7 +286,7 @@ impl<T: Scalar> Residuals<T> {
 fn measure<'a>(norm: &Norm, scale: Option<&'a [f64]>, weights: Option<&'a [f64]>) -> Measure<'a> {
     match norm {
         Norm::Maximum => Measure::Largest(scale),
-        Norm::L2(InnerProduct::Sparse(_)) => Measure::Nothing,
+        Norm::L2(InnerProduct::Sparse(_) | InnerProduct::Components(..)) => Measure::Nothing,
         Norm::L2(_) => Measure::Squares(weights),
     }
 }

@@ -259,10 +259,9 @@ fn relate(begun: &mut Begun, comm: &Arc<dyn Communicator>) {
     let (same, first): (_, &Mesh) = (same_pieces(&pieces, *number, &locations, comm), first);
     // A mesh of the same bytes is not decoded.
     let encoded = if samples.len() > 1 { samples[*number].encoded() } else { None };
-    let relation = |s: &Sample| match s.file().and_then(|f| f.mesh(s.state)) {
-        _ if encoded.is_some() && s.encoded() == encoded => Ok(Arc::new(Correspondence::Same)),
-        Ok(mesh) => Ok(Arc::new(correspondence(first, &mesh))),
-        Err(e) => Err(e),
+    let relation = |s: &Sample| match encoded.is_some() && s.encoded() == encoded {
+        true => Ok(Arc::new(Correspondence::Same)),
+        false => Ok(Arc::new(correspondence(first, &s.file()?.mesh(s.state)?))),
     };
     let again = |s: &Sample| s.state > 0 && s.file.as_ref().is_ok_and(|f| f.mesh_is_shared());
     let found: Vec<Option<Result<Arc<Correspondence>>>> = samples

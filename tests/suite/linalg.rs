@@ -54,9 +54,11 @@ fn slow_cross(a: MatRef<'_, f64>, m: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat
     Mat::from_fn(a.ncols(), b.ncols(), entry)
 }
 
-fn products(n: usize) -> [InnerProduct; 3] {
+/// One of each kind, n even.
+fn products(n: usize) -> [InnerProduct; 4] {
     let weights = (0..n).map(|i| (1 + i % 5) as f64).collect();
-    [InnerProduct::Euclidean, InnerProduct::Diagonal(weights), InnerProduct::Sparse(chain(n))]
+    let components = InnerProduct::Components(chain(n / 2), 2);
+    [InnerProduct::Euclidean, InnerProduct::Diagonal(weights), InnerProduct::Sparse(chain(n)), components]
 }
 
 fn off(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
@@ -134,6 +136,11 @@ fn sums_over_rows_are_equal_to_the_bit_on_threads_and_ranks() {
                     InnerProduct::Sparse(m) => {
                         let (ghosts, part) = owned_part(m, own);
                         (even.with_ghosts(ghosts).unwrap(), InnerProduct::Sparse(part))
+                    }
+                    InnerProduct::Components(m, k) => {
+                        let (ghosts, part) = owned_part(m, own.start / k..own.end / k);
+                        let ghosts = ghosts.iter().flat_map(|e| e * k..(e + 1) * k).collect();
+                        (even.with_ghosts(ghosts).unwrap(), InnerProduct::Components(part, *k))
                     }
                 };
                 let rows = layout.rows();

@@ -28,6 +28,7 @@ fn dense_product(x: &InnerProduct, n: usize) -> Mat<f64> {
             a.fill(0.0);
             m.iter().for_each(|(v, (i, j))| a[(i, j)] = *v);
         }
+        InnerProduct::Components(..) => unreachable!("of vector fields, which these problems do not have"),
     }
     a
 }

@@ -5,7 +5,7 @@ use crate::io::mesh_file::{Bytes, damaged};
 use crate::io::vtk::head::{Compressor, DataArray, Head, MAX_RATIO, NumberType, Place};
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
-use flate2::{Decompress, FlushDecompress, Status};
+use libdeflater::Decompressor;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::str::FromStr;
@@ -308,7 +308,7 @@ impl Decoded<'_> {
         let mut values = Vec::with_capacity(total / self.number.size());
         if total < PARALLEL && size.is_multiple_of(self.number.size()) {
             // One block at a time stays in the cache.
-            let (mut inflate, mut bytes) = (Decompress::new(true), vec![0; size]);
+            let (mut inflate, mut bytes) = (Decompressor::new(), vec![0; size]);
             for (i, block) in packed.iter().enumerate() {
                 let to = bytes.get_mut(..size.min(total - i * size)).unwrap_or_default();
                 self.unpack(&mut inflate, block, to)?;
@@ -318,19 +318,15 @@ impl Decoded<'_> {
         }
         let mut bytes = vec![0; total];
         let blocks = packed.par_iter().zip(bytes.par_chunks_mut(size));
-        blocks.try_for_each_init(|| Decompress::new(true), |state, (block, to)| self.unpack(state, block, to))?;
+        blocks.try_for_each_init(Decompressor::new, |state, (block, to)| self.unpack(state, block, to))?;
         self.extend(&bytes, &mut values)?;
         Ok(values)
     }
 
-    fn unpack(&self, inflate: &mut Decompress, block: &[u8], to: &mut [u8]) -> Result<()> {
+    fn unpack(&self, inflate: &mut Decompressor, block: &[u8], to: &mut [u8]) -> Result<()> {
         let done = match self.decoder.head.compressor {
             Compressor::Lz4 => lz4_flex::block::decompress_into(block, to).is_ok_and(|n| n == to.len()),
-            _ => {
-                inflate.reset(true);
-                let end = inflate.decompress(block, to, FlushDecompress::Finish);
-                end.is_ok_and(|s| s == Status::StreamEnd) && inflate.total_out() == to.len() as u64
-            }
+            _ => inflate.zlib_decompress(block, to).is_ok_and(|n| n == to.len()),
         };
         let refuse = || self.decoder.damaged(self.place, "a block that cannot be decompressed", "compressed data");
         if done { Ok(()) } else { Err(refuse()) }
