@@ -90,7 +90,7 @@ pub const CODES: &[Code] = &[
         cause: "a value is not a finite number",
         mend: "mend or leave out the sample that the message names",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "convert", "check"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "plan"],
         example: "error[K004]: train.h5, /snapshots/pressure, sample 7, entry 11: found NaN; expected a finite number; mend: mend the sample, or leave it out with `select`",
     },
     Code {
@@ -106,7 +106,7 @@ pub const CODES: &[Code] = &[
         cause: "a name is unknown",
         mend: "use one of the known names that the message lists",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check", "explain", "plan"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "explain", "plan"],
         example: "error[K006]: study.toml, [reduction]: found unknown key `tolerence`; expected one of: method, tolerance, modes, center, inner_product, algorithm, memory; mend: did you mean `tolerance`?",
     },
     Code {
@@ -114,7 +114,7 @@ pub const CODES: &[Code] = &[
         cause: "parameters are missing for a sample",
         mend: "add the row to the parameter table",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "check", "plan"],
+        verbs: &["fit", "predict", "validate", "convert", "check", "plan"],
         example: "error[K007]: parameters.csv, parameters: found 11 rows; sample 11 has none; expected 12 rows, one per sample; mend: add the missing rows",
     },
     Code {
@@ -122,7 +122,7 @@ pub const CODES: &[Code] = &[
         cause: "there are no samples, or too few",
         mend: "widen `select`, or hand in more samples",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "check", "plan"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "plan"],
         example: "error[K008]: study.toml, [data] select: found 2 samples; expected at least 3 samples to train on; mend: widen `select`, or hand in more samples",
     },
     Code {
@@ -130,7 +130,7 @@ pub const CODES: &[Code] = &[
         cause: "a setting is outside its range",
         mend: "choose a value in the range that the message states",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "check", "plan"],
+        verbs: &["fit", "predict", "validate", "convert", "check", "plan"],
         example: "error[K009]: study.toml, [reduction] tolerance: found 1.5; expected a tolerance in [0, 1); mend: choose a tolerance in [0, 1)",
     },
     Code {
@@ -174,7 +174,7 @@ pub const CODES: &[Code] = &[
         cause: "the build lacks what the run needs",
         mend: "build with the feature that the message names",
         audience: Audience::Program,
-        verbs: &["fit", "predict", "validate", "info", "check", "demo"],
+        verbs: &["fit", "predict", "validate", "info", "convert", "check", "demo", "plan"],
         example: "error[K013]: snapshots.npz: found zip file error: unsupported Zip archive: Compression method not supported; expected arrays that are stored or deflated; mend: write the file with numpy.savez",
     },
     Code {
@@ -182,7 +182,7 @@ pub const CODES: &[Code] = &[
         cause: "the verb or the option has not arrived yet in this version",
         mend: "see CHANGELOG.md for what is there",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "check", "sample", "export"],
+        verbs: &["fit", "validate", "check", "plan", "sample", "export"],
         example: "error[K014]: study.toml, [reduction] method: found `local-pod`; expected one that is there: pod, reduced-basis; mend: choose one that is there, or update kolmo",
     },
     Code {
@@ -190,7 +190,7 @@ pub const CODES: &[Code] = &[
         cause: "a mesh is not usable",
         mend: "mend the cell or the point that the message names",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "info", "check"],
+        verbs: &["fit", "validate", "info", "convert", "check", "plan"],
         example: "error[K015]: train.h5, cell 2 (quad): found point 25; expected point numbers from 0 to 24; mend: cells count points from zero",
     },
     Code {
@@ -198,7 +198,7 @@ pub const CODES: &[Code] = &[
         cause: "an inner product is not symmetric positive definite",
         mend: "mend the matrix /inner_product, or choose inner_product = \"l2\"",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "info", "check"],
+        verbs: &["fit", "validate", "info", "convert", "check", "plan"],
         example: "error[K016]: train.h5, /inner_product, row 12, column 12: found -1 on the diagonal; expected a positive definite matrix; mend: mend the matrix, or choose inner_product = \"l2\"",
     },
     Code {
@@ -214,7 +214,7 @@ pub const CODES: &[Code] = &[
         cause: "a variant of a format is not read",
         mend: "write the file again in the form that the message names",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "info", "convert", "check"],
+        verbs: &["fit", "validate", "info", "convert", "check", "plan"],
         example: "error[K018]: one.vtu, VTKFile: found lzma compression (vtkLZMADataCompressor); expected zlib compression, or another form that is read; mend: write the file again with zlib compression",
     },
     Code {

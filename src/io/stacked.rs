@@ -320,9 +320,9 @@ fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> R
             let expected = "[n_samples, n_entities] or [n_samples, n_entities, n_components]".to_string();
             return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), expected));
         }
-        if set.offset().is_some() {
-            hdf::check_size(path, &set, &place)?;
-        }
+        // Chunks are read sample by sample, and may be packed or never written.
+        let at_once = if set.offset().is_some() { &shape[..] } else { &shape[1..] };
+        hdf::check_part_size(path, &set, at_once, &place)?;
         let location = locate(path, &set, &place, shape[1], entities)?;
         let vector = shape.len() == 3;
         let n_components = if vector { shape[2] } else { 1 };

@@ -193,6 +193,39 @@ fn check_finds_before_the_work_what_fit_refuses() {
     assert!(n >= 18, "only {n} cases");
 }
 
+/// What any verb says about the files of a case: its code is one that `explain` lists that verb for.
+#[test]
+fn explain_names_the_commands_that_give_a_code() {
+    let commands: [&[&str]; 6] = [
+        &["check", "study.toml"],
+        &["plan", "study.toml"],
+        &["validate", "model.h5", "--data", "train.h5"],
+        &["info", "train.h5"],
+        &["convert", "train.h5", "copy.h5"],
+        &["fit", "study.toml", "-o", "model.h5"],
+    ];
+    let (mut unnamed, mut n) = (BTreeSet::new(), 0);
+    for (name, source, case) in cases() {
+        if case.exit != 2 || case.mended_run.is_some() {
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        case.prepare(&source, folder.path());
+        let own: Vec<&str> = case.command.iter().map(String::as_str).collect();
+        for command in commands.iter().copied().chain([own.as_slice()]) {
+            let run = kolmo(folder.path(), command);
+            let Some(line) = run.stderr.lines().find_map(|l| l.strip_prefix("error[")) else { continue };
+            let code = CODES.iter().find(|c| line.starts_with(c.code)).unwrap_or_else(|| panic!("{name}: {line}"));
+            if !code.verbs.contains(&command[0]) {
+                unnamed.insert(format!("{}: {}", code.code, command[0]));
+            }
+            n += 1;
+        }
+    }
+    assert!(unnamed.is_empty(), "commands that `explain` leaves out: {unnamed:#?}");
+    assert!(n > 100, "only {n} refusals");
+}
+
 /// Codes that the sources can give: those of the variants of the error, and those that stand in the files.
 fn given_codes() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -76,6 +76,7 @@ mod slabs;
 mod small_systems;
 mod sparse_cholesky;
 mod stacked;
+mod stacked_mutations;
 mod straight_cells;
 mod supersonic;
 mod svg;

@@ -83,7 +83,7 @@ fn a_fit_takes_its_memory_its_bases_and_200_mb() {
     write(&folder.path().join("train.h5"));
     let study = |lines: &str| {
         format!(
-            "[data]\nsamples = \"train.h5\"\n\n[reduction]\nmodes = 12\nmemory = \"40MiB\"\n{lines}\n\
+            "[data]\nsamples = \"train.h5\"\n\n[reduction]\nmodes = 3\nmemory = \"40MiB\"\n{lines}\n\
              [regression]\nkernel = \"matern52\"\nmean = \"constant\"\nrestarts = 1\n"
         )
     };

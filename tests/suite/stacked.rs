@@ -47,7 +47,7 @@ fn attribute(place: &hdf5::Location, name: &str, value: &str) {
 }
 
 /// The full layout, then `change`, then closed.
-fn written(folder: &TempDir, change: impl FnOnce(&hdf5::File)) -> PathBuf {
+pub fn written(folder: &TempDir, change: impl FnOnce(&hdf5::File)) -> PathBuf {
     let path = folder.path().join("train.h5");
     let file = hdf5::File::create(&path).unwrap();
     add_mesh(&file);
