@@ -182,7 +182,7 @@ pub const CODES: &[Code] = &[
         cause: "the verb or the option has not arrived yet in this version",
         mend: "see CHANGELOG.md for what is there",
         audience: Audience::Program,
-        verbs: &["fit", "validate", "check", "plan", "sample", "export"],
+        verbs: &["fit", "predict", "validate", "check", "plan", "sample", "export"],
         example: "error[K014]: study.toml, [reduction] method: found `local-pod`; expected one that is there: pod, reduced-basis; mend: choose one that is there, or update kolmo",
     },
     Code {

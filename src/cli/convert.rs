@@ -7,6 +7,7 @@ use kolmo::data::study::{DEFAULT_MEMORY, Study};
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
+use kolmo::io::matrix_folder::{MatrixFolder, holds_matrices};
 use kolmo::io::mesh_file::MeshArray;
 use kolmo::io::npz_writer::write_npz;
 use kolmo::io::sample_writer::{ENDINGS, SampleWriter, is_folder, sample_outputs};
@@ -17,7 +18,8 @@ use std::sync::Arc;
 
 #[derive(Args)]
 pub struct Convert {
-    /// Samples: a stacked HDF5 file, a mesh file, a folder or pattern of them, .npy or .npz, or a study (its samples and fields)
+    /// Samples: a stacked HDF5 file, a mesh file, a folder or pattern of them, .npy or .npz, or a study (its samples and fields);
+    /// or a folder of MatrixMarket files NAME_KEY.mtx beside parameters.csv: operators, into .h5
     input: PathBuf,
     /// .h5 (stacked), .npz (arrays without the mesh), .vtu or .vtk (one sample), .pvd, .xdmf or .msh (a series), or a folder (a .vtu
     /// per sample, with the tables)
@@ -76,6 +78,9 @@ impl Convert {
     pub fn run(&self, global: &Global) -> Result<()> {
         spare(&self.output, &[&self.input])?;
         global.check_json()?;
+        if holds_matrices(&self.input) {
+            return self.operators(global);
+        }
         let input = Input::of(&self.input)?;
         let ending = self.output.extension().map(|e| e.to_string_lossy().to_lowercase());
         match ending.as_deref() {
@@ -93,6 +98,21 @@ impl Convert {
         }
         let n = input.rows.len();
         let text = format!("{}: {n} sample{}", self.output.display(), if n == 1 { "" } else { "s" });
+        global.result(&text, &json!({"output": self.output, "n_samples": n}))
+    }
+
+    /// MatrixMarket files into the layout of operators.
+    fn operators(&self, global: &Global) -> Result<()> {
+        let folder = MatrixFolder::open(&self.input)?;
+        if !self.output.extension().is_some_and(|e| e == "h5" || e == "hdf5") {
+            let (found, expected) = ("operators for another format", "the ending .h5");
+            return Err(Error::input("K009", &self.output, "", found, expected, "choose a name with this ending"));
+        }
+        spare_files(std::slice::from_ref(&self.output), &folder.files())?;
+        let (steps, n) = (global.steps("convert"), folder.n_samples());
+        folder.write(&self.output, &|name| steps.tell(name, 0, 1))?;
+        steps.tell("done", 1, 1);
+        let text = format!("{}: operators at {n} parameters", self.output.display());
         global.result(&text, &json!({"output": self.output, "n_samples": n}))
     }
 

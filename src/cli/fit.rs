@@ -14,6 +14,7 @@ use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
 use kolmo::io::checkpoint::{Checkpoint, Work};
 use kolmo::io::field_slabs::FieldSlabs;
+use kolmo::io::matrix_folder::holds_matrices;
 use kolmo::io::open_mesh::MeshFormat;
 use kolmo::io::operator_model_file::METHOD;
 use kolmo::io::operators::holds_operators;
@@ -50,11 +51,24 @@ pub fn study_of(path: &Path, home: Option<&Path>) -> Result<Study> {
     let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     let array = ["h5", "hdf5", "npy", "npz"].contains(&ending.as_str());
     let mesh = path.is_dir() || is_pattern(path) || MeshFormat::of(path).is_some();
-    if array || mesh { study_for(path, home) } else { Study::read(path) }
+    if array || mesh { study_for(path, home) } else { Study::read(path).map(with_method) }
+}
+
+/// The study with the method that its samples ask for, where it names none.
+pub fn with_method(mut study: Study) -> Study {
+    if !study.method_named && holds_operators(&study.resolve(&study.data.samples)) {
+        study.reduction.method = METHOD.into();
+    }
+    study
 }
 
 /// The study with all defaults for samples, see [`study_of`].
 pub fn study_for(path: &Path, home: Option<&Path>) -> Result<Study> {
+    if holds_matrices(path) {
+        let (found, expected) = ("a folder of MatrixMarket files", "an HDF5 file of operators");
+        let mend = format!("run kolmo convert {} operators.h5, and fit that", path.display());
+        return Err(Error::input("K002", path, "", found, expected, mend));
+    }
     // Of `.` too the name is wanted; a link keeps its own.
     let named = matches!(path.components().next_back(), Some(Component::Normal(_)));
     let place = if named { path.components().collect() } else { path.canonicalize().unwrap_or_else(|_| path.into()) };

@@ -1,6 +1,6 @@
 //! `kolmo info`.
 
-use super::fit::answered_by_mean;
+use super::fit::{answered_by_mean, with_method};
 use super::{Global, operator_info, source};
 use kolmo::data::study::Study;
 use kolmo::error::{Error, Result};
@@ -23,7 +23,7 @@ pub fn run(file: &Path, entries: bool, html: Option<&Path>, global: &Global) -> 
     } else if !model && holds_operators(file) {
         operator_info::of_data(file)?
     } else if file.extension().is_some_and(|e| e == "toml") {
-        of_study(&Study::read(file)?)
+        of_study(&with_method(Study::read(file)?))
     } else if super::check::is_model(file) {
         of_model(file)?
     } else {

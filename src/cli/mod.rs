@@ -116,6 +116,9 @@ enum Verb {
 /// Verbs of later versions.
 const LATER: &[&str] = &["sample", "export"];
 
+/// Options of `predict` of later versions.
+const LATER_OPTIONS: &[&str] = &["--samples", "--loads"];
+
 /// Runs the command line; returns the exit code.
 pub fn run() -> i32 {
     let first = std::env::args().nth(1).unwrap_or_default();
@@ -126,6 +129,18 @@ pub fn run() -> i32 {
             first.clone(),
             "a verb that has not arrived",
             "fit, predict, validate, info, convert, plan, check, explain, demo, doctor or completions",
+            "update kolmo",
+        )));
+    }
+    let option = |arg: String| LATER_OPTIONS.iter().find(|o| arg.split('=').next() == Some(**o)).copied();
+    if let ("predict", Some(option)) = (first.as_str(), std::env::args().skip(2).find_map(option)) {
+        let (found, expected) = ("an option of methods that have not arrived", "--parameters, --at or --operators");
+        return report(Err(Error::input(
+            "K014",
+            "kolmo",
+            format!("predict {option}"),
+            found,
+            expected,
             "update kolmo",
         )));
     }

@@ -279,6 +279,18 @@ fn functions(study: &Study, file: &OperatorFile, name: &str, own: &OwnTable, inp
     let parse = |text: &String| Expression::parse(text, &variables, &study.file, &place);
     let one = |f: &Function| match f {
         Function::Real(text) => Ok((parse(text)?, None)),
+        Function::Complex { im, .. } if !file.is_complex() => {
+            let expected = format!("real functions: all numbers of {} are real", file.path().display());
+            let found = format!("im = \"{im}\"");
+            Err(Error::input(
+                "K009",
+                &study.file,
+                &place,
+                found,
+                expected,
+                "leave `im` out, or hand in complex matrices",
+            ))
+        }
         Function::Complex { re, im } => Ok((parse(re)?, Some(parse(im)?))),
     };
     let place = format!("[operators.{name}] amplitude");

@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::findings::Findings;
-use super::fit::{enough, enough_memory};
+use super::fit::{enough, enough_memory, with_method};
 use super::operator_fit::Operators;
 use super::operator_info;
 use super::operator_parts::quantities;
@@ -28,7 +28,7 @@ impl Findings {
     pub fn of_study(file: &Path, global: &Global) -> Findings {
         let (study, problems) = Study::read_all(file);
         let mut this = Findings { problems, ..Findings::default() };
-        if let Some(study) = study {
+        if let Some(study) = study.map(with_method) {
             let reduction = &study.reduction;
             let text = format!("{}, {} in {}", study.name, reduction.method, reduction.inner_product);
             this.told("study", text);

@@ -19,6 +19,8 @@ pub struct Study {
     pub model: Option<PathBuf>,
     pub data: Data,
     pub reduction: Reduction,
+    /// Whether the study names a method; else the samples tell it.
+    pub method_named: bool,
     pub regression: Regression,
     pub scores: Scores,
     pub operators: Operators,
@@ -212,6 +214,13 @@ impl Study {
             }
         };
         let mut problems = check_keys(&table, file);
+        for key in ["name", "model"] {
+            if let Some(value) = table.get(key).filter(|v| !v.is_str()) {
+                let expected = format!("{key} = \"…\"");
+                let error = Error::input("K012", file, key, value.to_string(), expected, "write it in quotes");
+                problems.push(error);
+            }
+        }
         let part = |key: &str| table.get(key).cloned().unwrap_or(toml::Value::Table(toml::Table::new()));
         let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let (data, reduction) = (section(&table, "data", file), section(&table, "reduction", file));
@@ -233,6 +242,7 @@ impl Study {
             model: table.get("model").and_then(|v| v.as_str()).map(PathBuf::from),
             data,
             reduction,
+            method_named: part("reduction").get("method").is_some(),
             regression,
             scores,
             operators,

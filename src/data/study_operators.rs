@@ -75,6 +75,8 @@ pub enum Function {
     Complex { re: String, im: String },
 }
 
+/// Points that functions may be sampled at: those of all axes together.
+const MOST_POINTS: usize = 10_000_000;
 const KEYS: &[&str] = &["door", "terms", "tolerance", "entries", "projection", "affine"];
 const OWN: &[&str] = &["door", "terms", "tolerance", "entries", "expressions", "amplitude", "points"];
 
@@ -131,6 +133,12 @@ impl Operators {
                         "[from, to, number] with from < to and at least 2 points",
                     );
                 }
+            }
+            let n_points = table.points.values().try_fold(1_usize, |n, axis| n.checked_mul(axis.2));
+            if n_points.is_none_or(|n| n > MOST_POINTS) {
+                let counts: Vec<String> = table.points.values().map(|axis| axis.2.to_string()).collect();
+                let expected = format!("at most {MOST_POINTS} points in all");
+                wrong(format!("{place} points"), format!("{} points", counts.join(" x ")), &expected);
             }
             if table.door == Some(Door::Functions) && table.expressions.is_empty() && place != "[operators]" {
                 wrong(

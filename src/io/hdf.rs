@@ -115,12 +115,8 @@ pub(crate) fn read_f64(path: &Path, data: &Container, place: &str) -> Result<Vec
 
 /// Refuses a shape that the file cannot hold, before memory is asked for: a sign of a damaged header.
 pub(crate) fn check_size(path: &Path, data: &Container, place: &str) -> Result<()> {
-    check_part_size(path, data, &data.shape(), place)
-}
-
-/// [`check_size`] for as much as is read at once, values of this shape.
-pub(crate) fn check_part_size(path: &Path, data: &Container, shape: &[usize], place: &str) -> Result<()> {
     let size = data.dtype().map_or(1, |t| t.size());
+    let shape = data.shape();
     let bytes = shape.iter().try_fold(size, |n, &m| n.checked_mul(m));
     let length = fs::metadata(path).map_or(0, |m| m.len() as usize);
     // Zeros are packed about a thousand times by gzip; chunks that were never written take no room at all.

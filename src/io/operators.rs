@@ -4,6 +4,7 @@
 use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::io::complex::{is_complex, read_all, read_rows};
+use crate::io::operator_pattern::read_pattern;
 use crate::io::stacked::read_table;
 use crate::io::stacked_mesh::{Points, read_mesh};
 use crate::io::{csr, hdf};
@@ -42,6 +43,8 @@ pub struct Operator {
     data: Dataset,
     place: String,
     complex: bool,
+    /// Where the file holds each entry of the pattern; None where its rows ascend.
+    order: Option<Vec<usize>>,
 }
 
 /// How a file holds an operator.
@@ -73,7 +76,7 @@ pub fn holds_operators(path: &Path) -> bool {
     hdf::open(path).is_ok_and(|file| hdf::group(&file, "operators").is_some() && !hdf::exists(&file, "snapshots"))
 }
 
-fn layout(path: &Path, place: &str, found: String, expected: &str) -> Error {
+pub(super) fn layout(path: &Path, place: &str, found: String, expected: &str) -> Error {
     Error::input("K005", path, place, found, expected, "write the operators as the README's layout 4 says")
 }
 
@@ -208,9 +211,9 @@ impl OperatorFile {
                 && operator.data.ndim() == 2
                 && matches!(operator.pattern().map(|p| &**p), Some(Pattern::Dense { .. }))
         {
-            return read_all(&self.path, &operator.data, &operator.place);
+            return Ok(operator.in_order(read_all(&self.path, &operator.data, &operator.place)?));
         }
-        read_rows(&self.path, &operator.data, &operator.place, row..row + 1, None)
+        Ok(operator.in_order(read_rows(&self.path, &operator.data, &operator.place, row..row + 1, None)?))
     }
 
     /// A vector at parameter `sample`.
@@ -298,15 +301,20 @@ impl Operator {
             return Err(layout(path, &place, found.into(), expected));
         };
         let data = |key: &str| hdf::dataset(&inner, key);
+        let (pattern, order) = match (data("indptr"), data("indices")) {
+            (Some(indptr), Some(indices)) => {
+                let (pattern, order) = read_pattern(path, &place, &indptr, &indices)?;
+                (Some(Arc::new(pattern)), order)
+            }
+            _ => (None, None),
+        };
         let build = |key: &str, data: Dataset, form: Form| {
             let place = format!("{place}/{key}");
             let complex = is_complex(path, &data, &place)?;
-            Ok(Some(Operator { name: name.into(), form, data, place, complex }))
+            let order = if matches!(form, Form::Entries { .. }) { None } else { order.clone() };
+            Ok(Some(Operator { name: name.into(), form, data, place, complex, order }))
         };
-        let pattern = match (data("indptr"), data("indices")) {
-            (Some(indptr), Some(indices)) => Some(Arc::new(read_pattern(path, &place, &indptr, &indices)?)),
-            _ => None,
-        };
+
         if let Some(values) = data("values") {
             let Some(pattern) = pattern else {
                 return Err(layout(
@@ -396,59 +404,14 @@ impl Operator {
     pub fn place(&self) -> &str {
         &self.place
     }
-}
 
-fn read_pattern(path: &Path, place: &str, indptr: &Dataset, indices: &Dataset) -> Result<Pattern> {
-    let read = |data: &Dataset, key: &str| {
-        let place = format!("{place}/{key}");
-        if data.ndim() != 1 {
-            let expected = "one row of numbers: one pattern for all parameters, with zeros where a value vanishes";
-            return Err(layout(path, &place, format!("{:?}", data.shape()), expected));
-        }
-        let values = hdf::read_f64(path, data, &place)?;
-        let number = |(k, v): (usize, f64)| {
-            let whole = v >= 0.0 && v.fract() == 0.0;
-            whole
-                .then_some(v as usize)
-                .ok_or_else(|| layout(path, &format!("{place}, entry {k}"), v.to_string(), "a number from 0 on"))
-        };
-        values.into_iter().enumerate().map(number).collect::<Result<Vec<usize>>>()
-    };
-    let (indptr, indices) = (read(indptr, "indptr")?, read(indices, "indices")?);
-    let n = indptr.len().saturating_sub(1);
-    let ascending = indptr.first() == Some(&0) && indptr.windows(2).all(|w| w[0] <= w[1]);
-    if n == 0 || !ascending || indptr.last() != Some(&indices.len()) {
-        let found =
-            format!("{} row starts up to {:?}, {} indices", indptr.len(), indptr.last().unwrap_or(&0), indices.len());
-        return Err(layout(
-            path,
-            &format!("{place}/indptr"),
-            found,
-            "row starts that ascend from 0 to the number of indices",
-        ));
-    }
-    if let Some(k) = indices.iter().position(|j| *j >= n) {
-        let found = format!("column {} in a matrix of {n} rows", indices[k]);
-        return Err(layout(
-            path,
-            &format!("{place}/indices, entry {k}"),
-            found,
-            &format!("a square matrix: columns below {n}"),
-        ));
-    }
-    for rows in indptr.windows(2) {
-        let mut row = indices[rows[0]..rows[1]].to_vec();
-        row.sort_unstable();
-        if let Some(twice) = row.windows(2).find(|w| w[0] == w[1]) {
-            return Err(layout(
-                path,
-                &format!("{place}/indices"),
-                format!("column {} twice in a row", twice[0]),
-                "each column once in a row",
-            ));
+    /// Numbers as the file holds them, in the order of the pattern.
+    fn in_order<T: Scalar>(&self, values: Vec<T>) -> Vec<T> {
+        match &self.order {
+            Some(order) => order.iter().map(|e| values[*e]).collect(),
+            None => values,
         }
     }
-    Ok(Pattern::Sparse { indptr, indices })
 }
 
 impl Quantity {

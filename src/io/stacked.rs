@@ -150,10 +150,13 @@ impl StackedFile {
     /// A field by its name, and its number.
     fn known(&self, field: &FieldInfo) -> Result<(usize, &FieldInfo)> {
         let found = self.fields.iter().chain(&self.tags).enumerate().find(|(_, f)| f.name == field.name);
-        found.ok_or_else(|| {
+        let (i, field) = found.ok_or_else(|| {
             let known: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
             Error::argument("field", &field.name, format!("one of {}", known.join(", ")))
-        })
+        })?;
+        // Chunks that were never written make a file of headers only: it can be planned for, not read.
+        hdf::check_size(&self.path, &self.data[i], &place_of(field, self.mesh.is_some()))?;
+        Ok((i, field))
     }
 
     fn position(&self, field: &FieldInfo) -> Option<usize> {
@@ -320,9 +323,9 @@ fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> R
             let expected = "[n_samples, n_entities] or [n_samples, n_entities, n_components]".to_string();
             return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), expected));
         }
-        // Chunks are read sample by sample, and may be packed or never written.
-        let at_once = if set.offset().is_some() { &shape[..] } else { &shape[1..] };
-        hdf::check_part_size(path, &set, at_once, &place)?;
+        if set.offset().is_some() {
+            hdf::check_size(path, &set, &place)?;
+        }
         let location = locate(path, &set, &place, shape[1], entities)?;
         let vector = shape.len() == 3;
         let n_components = if vector { shape[2] } else { 1 };
@@ -421,6 +424,7 @@ pub(crate) fn read_table(
     if rows != n_samples {
         return Err(hdf::wrong_shape(path, place, format!("{rows} rows"), format!("{n_samples} rows, one per sample")));
     }
+    hdf::check_size(path, &data, &place)?;
     let names = column_names(path, &data, &place, prefix, columns)?;
     let values = hdf::read_f64(path, &data, &place)?;
     if let Some(i) = values.iter().position(|v| !v.is_finite()) {

@@ -320,7 +320,18 @@ impl ReferenceCell {
     }
 
     /// Signed and unsigned volume of the cell with nodes `x`: integrals of the Jacobian's determinant and of its absolute value.
+    /// Of a surface in space, the length of the integral of its normals and the area: a folded cell turns some of them over.
     pub fn volumes(&self, x: &[[f64; 3]], dim: usize) -> (f64, f64) {
+        if dim == 3 && self.cell_type.dimension() == 2 {
+            let (mut vector, mut area) = ([0.0; 3], 0.0);
+            for (q, w) in self.weights.iter().enumerate() {
+                let [a, b, _] = self.jacobian(q, x);
+                let normal = cross(a, b);
+                (0..3).for_each(|k| vector[k] += w * normal[k]);
+                area += w * norm(normal);
+            }
+            return (norm(vector), area);
+        }
         self.weights.iter().enumerate().fold((0.0, 0.0), |(signed, unsigned), (q, w)| {
             let d = w * self.jacobian_determinant(q, x, dim);
             (signed + d, unsigned + d.abs())

@@ -20,6 +20,8 @@ pub const FOLDS: usize = 12;
 const ROWS: usize = 20_000;
 /// Their values in all samples, at most: many samples need fewer rows.
 const VALUES: usize = 5_000_000;
+/// Squares of norms below this share of the largest are round-off.
+const ZERO: f64 = 1e-12;
 /// Rows whose scores are computed together: these stay in the cache.
 pub(super) const TILE: usize = 512;
 
@@ -199,19 +201,21 @@ pub fn calibrate(
     let interval = shared_conformal_factor(comm, rows.snapshots.as_ref(), options.confidence)?;
 
     let (r, n) = (field.n_modes(), c.ncols());
+    let cross = |c: &[f64]| c.iter().zip(&field.mean_coefficients).map(|(c, m)| c * m).sum::<f64>();
+    let norm = |c: &[f64]| square(c) + 2.0 * cross(c) + field.mean_square;
+    let truths = || c.col_iter().map(|c| c.iter().copied().collect::<Vec<f64>>());
+    let largest = truths().map(|truth| norm(&truth)).fold(0.0, f64::max);
     let mut ratios = Vec::new();
-    for (s, missed) in field.missed.iter().enumerate() {
+    for ((s, missed), truth) in field.missed.iter().enumerate().zip(truths()) {
         let (fold, place) = (&held_out[s % FOLDS.min(n)], s / FOLDS.min(n));
-        let truth: Vec<f64> = c.col(s).iter().copied().collect();
         let predicted = fold.c.col_as_slice(place);
         // What all modes miss.
         let beyond = (missed.powi(2) - square(&truth[r..])).max(0.0);
-        let cross = |c: &[f64]| c.iter().zip(&field.mean_coefficients).map(|(c, m)| c * m).sum::<f64>();
-        let norm = |c: &[f64]| square(c) + 2.0 * cross(c) + field.mean_square;
         let error: f64 = truth.iter().zip(predicted).map(|(t, p)| (t - p).powi(2)).sum::<f64>() + beyond;
         let size = norm(&truth) + beyond;
         let raw = fold.expected_square[place] / norm(predicted).max(f64::MIN_POSITIVE);
-        if raw > 0.0 && size > 0.0 {
+        // A field of zeros, as before a load is applied, has no relative error.
+        if raw > 0.0 && size > ZERO * largest {
             ratios.push(error / size / raw);
         }
     }

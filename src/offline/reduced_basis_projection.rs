@@ -130,9 +130,17 @@ impl<'a, T: Scalar> Reduction<'a, T> {
         if let Some(training) = training {
             training.check(self.problem.matrices.n_terms(), self.problem.rhs.ncols())?;
             self.prepare_for(training);
-            let n = self.n_modes();
-            let solved = self.model()?.solve_batch(training.theta.as_ref(), training.gamma.as_ref(), n)?;
-            self.sizes.y = root_mean_squares(solved.as_ref());
+            // Weights only: points whose projected matrix is singular, and may be so by chance, give none.
+            let (model, n) = (self.model()?, self.n_modes());
+            let at = |point: usize| {
+                let (theta, gamma) = (training.theta.as_ref(), training.gamma.as_ref());
+                model.solve_batch(theta.subcols(point, 1), gamma.subcols(point, 1), n).ok()
+            };
+            let solved: Vec<Mat<T>> = (0..training.n_points()).filter_map(at).collect();
+            if !solved.is_empty() {
+                let solved = Mat::from_fn(n, solved.len(), |i, j| solved[j][(i, 0)]);
+                self.sizes.y = root_mean_squares(solved.as_ref());
+            }
         }
         let mut parts = self.parts(self.basis.columns().to_owned(), None, singular_values);
         parts.residual = match self.residual {

@@ -321,6 +321,20 @@ fn bad_meshes_are_refused() {
         with(&|m| m.cells[0].connectivity.swap(10, 11))
             .contains("cell 2 (quad, points [3, 4, 6, 7]): found a cell folded")
     );
+    // Among points in space too, where a cell that is only bent is none.
+    let in_space = |mesh: &mut Mesh, height: f64| {
+        mesh.dim = 3;
+        let of = |(i, p): (usize, &[f64])| [p[0], p[1], if i == 0 { height } else { 0.0 }];
+        mesh.points = mesh.points.chunks(2).enumerate().flat_map(of).collect();
+    };
+    let mut bent = good.clone();
+    in_space(&mut bent, 0.3);
+    bent.validate(Path::new("m.h5")).unwrap();
+    let folded = with(&|m| {
+        m.cells[0].connectivity.swap(10, 11);
+        in_space(m, 0.0);
+    });
+    assert!(folded.contains("cell 2 (quad, points [3, 4, 6, 7]): found a cell folded"), "{folded}");
     assert!(
         with(&|m| m.cells[0].connectivity[4..8].fill(1))
             .contains("cell 1 (quad, points [1, 1, 1, 1]): found a volume of zero")

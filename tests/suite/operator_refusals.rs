@@ -119,6 +119,20 @@ const CASES: &[Case] = &[
         words: &["study.toml, [operators.A] expressions, training sample 0", "coefficient 2 of A", "`1 / (mu - 1)`"],
     },
     Case {
+        what: "a complex function of real matrices",
+        spoil: nothing,
+        tables: "[operators.A]\nexpressions = [{ re = \"x + mu\", im = \"x\" }]\npoints = { x = [0.5, 1.0, 11] }\n",
+        code: "K009",
+        words: &["study.toml, [operators.A] expressions", "im = \"x\"", "real functions", "complex matrices"],
+    },
+    Case {
+        what: "more points than memory holds",
+        spoil: nothing,
+        tables: "[operators.A]\nexpressions = [\"x + mu\"]\npoints = { x = [0.5, 1.0, 2000000000] }\n",
+        code: "K009",
+        words: &["study.toml, [operators.A] points", "2000000000 points", "at most 10000000 points"],
+    },
+    Case {
         what: "complex theta",
         spoil: |f, s| {
             terms(f, s);

@@ -291,7 +291,10 @@ fn usage() {
     usage(&["fit", "study.toml", "-o", "new.h5", "--threads", "many"], "many");
     usage(&["predict", "model.h5", "-o", "out.h5"], "--at");
     // Verbs of later versions say so.
-    for verb in [&["sample", "model.h5", "--draws", "9"][..], &["export", "model.h5", "--flat", "f"]] {
+    let loads = ["predict", "model.h5", "--loads", "new.h5", "-o", "out.h5"];
+    let geometries = ["predict", "model.h5", "--samples=new", "-o", "out.h5"];
+    let verbs = [&["sample", "model.h5", "--draws", "9"][..], &["export", "model.h5", "--flat", "f"]];
+    for verb in verbs.into_iter().chain([&loads[..], &geometries]) {
         usage(verb, verb[0]);
         check_later(&kolmo(folder.path(), verb));
     }
