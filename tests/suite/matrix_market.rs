@@ -12,8 +12,8 @@ fn coordinates(small: &Small, values: &[f64]) -> String {
     let mut text =
         format!("%%MatrixMarket matrix coordinate real general\n% by rows\n{0} {0} {1}\n", small.n, values.len());
     for (i, rows) in small.indptr.windows(2).enumerate() {
-        for e in rows[0]..rows[1] {
-            writeln!(text, "{} {} {}", i + 1, small.indices[e] + 1, values[e]).unwrap();
+        for (column, value) in small.indices[rows[0]..rows[1]].iter().zip(&values[rows[0]..rows[1]]) {
+            writeln!(text, "{} {} {value}", i + 1, column + 1).unwrap();
         }
     }
     text
