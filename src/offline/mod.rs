@@ -15,6 +15,7 @@ pub mod reduced_basis_dual;
 pub mod reduced_basis_greedy;
 mod reduced_basis_projection;
 mod reduced_basis_residual;
+mod reduced_basis_sketch;
 pub mod reduced_basis_time;
 
 use std::sync::Arc;
