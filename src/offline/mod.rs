@@ -8,6 +8,7 @@ pub mod direct_solver;
 pub mod held_out;
 mod kept;
 pub mod machine;
+pub mod operator_check;
 pub mod operator_model;
 pub mod pod_regression;
 pub mod reduced_basis;
