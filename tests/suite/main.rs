@@ -50,6 +50,7 @@ mod openfoam_samples;
 mod operator_files;
 mod operator_memory;
 mod operator_models;
+mod operator_pictures;
 mod operator_refusals;
 mod outputs;
 mod outside;
