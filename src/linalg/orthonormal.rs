@@ -11,6 +11,11 @@ use rayon::prelude::*;
 /// column by column.
 const PANEL: usize = 16;
 
+/// Passes over a column at most, of which two are enough unless it is round-off.
+const PASSES: usize = 5;
+/// A rest of less than this share of a column may lie in the span of all columns by round-off.
+const SMALL_REST: f64 = 1e-3;
+
 /// Q [n_rows, k] with QᴴXQ = I, X a real inner product; in the memory of one process.
 #[derive(Debug, Clone)]
 pub struct Orthonormal<T> {
@@ -70,8 +75,8 @@ impl<T: Scalar> Orthonormal<T> {
     /// Extends Q by what it misses of the columns of W [n_rows, m]; a column of which at most `relative` of its norm, or at
     /// most `floor(j)`, is missed gives none.
     ///
-    /// Classical Gram-Schmidt twice by panels of a few columns, then twice column by column, against all columns where the
-    /// norm of one falls a lot. Errors: shape, values that are not finite. O(n k m).
+    /// Classical Gram-Schmidt twice by panels of a few columns, then column by column until the norm no longer falls, against
+    /// all columns where little of one is left. Errors: shape, values that are not finite. O(n k m).
     /// Reference: Giraud, Langou, Rozloznik, van den Eshof, Numer. Math. 101 (2005) 87.
     pub fn append(&mut self, w: MatRef<'_, T>, relative: f64, floor: impl Fn(usize) -> f64) -> Result<Appended<T>> {
         let (n, m, old) = (self.n_rows, w.ncols(), self.n_columns());
@@ -116,9 +121,11 @@ impl<T: Scalar> Orthonormal<T> {
         for (j, after_blocks) in after_blocks.into_iter().enumerate() {
             let k = self.n_columns();
             let mut column = rest.as_ref().subcols(j, 1).to_owned();
-            let mut before = after_blocks;
-            let (mut first, j) = (old, first_column + j);
-            for pass in 0..3 {
+            let j = first_column + j;
+            let (mut before, mut settled) = (after_blocks, false);
+            // What cancels leaves the rest with parts in the old columns.
+            let mut first = if after_blocks < SMALL_REST * found.norms[j] { 0 } else { old };
+            for pass in 0..PASSES {
                 let q = self.columns().subcols(first, k - first);
                 let step = tall_adjoint_product(
                     q,
@@ -127,16 +134,19 @@ impl<T: Scalar> Orthonormal<T> {
                 add_tall_product(column.as_mut(), q, step.as_ref(), T::real(-1.0));
                 (0..k - first).for_each(|i| c[(first + i, j)] += step[(i, 0)]);
                 let now = norms(&self.product, column.as_ref())[0];
-                let fell = now < 0.5 * before;
-                // What cancels leaves the rest with parts in the old columns.
-                first = if now < 0.1 * after_blocks { 0 } else { first };
+                settled = now >= 0.5 * before;
+                if !settled {
+                    first = 0;
+                }
                 before = now;
-                if pass > 0 && !fell {
+                if pass > 0 && settled {
                     break;
                 }
             }
             let left = before;
-            if left > relative * found.norms[j] && left > floor(j) && left > 0.0 {
+            // A rest that goes on falling is round-off in the span of the columns: nothing of it is new.
+            let new = settled && k < self.n_rows && left > 0.0;
+            if new && left > relative * found.norms[j] && left > floor(j) {
                 self.entries.extend(column.col(0).iter().map(|x| *x * T::real(1.0 / left)));
                 c[(k, j)] = T::real(left);
                 found.kept.push(j);
