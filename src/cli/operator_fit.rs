@@ -181,7 +181,7 @@ fn no_matrices(path: &Path) -> Error {
 }
 
 /// Errors of the recipe in the words of the file.
-fn in_file(e: Error, file: &OperatorFile, study: &Study) -> Error {
+pub fn in_file(e: Error, file: &OperatorFile, study: &Study) -> Error {
     match e {
         Error::Input { code, file: f, place, found, expected, mend } if f.as_os_str().is_empty() => {
             let of_study = place.starts_with('[');

@@ -9,14 +9,16 @@ use super::source::inner_product;
 use super::{Global, warn};
 use faer::Mat;
 use kolmo::data::study::Study;
+use kolmo::data::study_operators::Door;
 use kolmo::error::{Error, Result};
 use kolmo::io::operator_model_file::{AnyModel, METHOD, read};
 use kolmo::io::operators::OperatorFile;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::orthonormal::{applied, norms};
 use kolmo::linalg::scalar::{Scalar, adjoint_product, product};
+use kolmo::mesh::Mesh;
 use kolmo::online::coefficients::Given;
-use kolmo::online::operator_model::OperatorModel;
+use kolmo::online::operator_model::{Entries, OperatorModel};
 use kolmo::report::modes::Spectrum;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -32,6 +34,10 @@ pub struct Against {
     pub scores: Collected,
     pub value: Value,
     pub study: Study,
+    pub model: AnyModel,
+    pub operators: Operators,
+    /// Of the training file.
+    pub mesh: Option<Mesh>,
     /// Samples with parameters of training samples.
     pub known: usize,
 }
@@ -67,7 +73,7 @@ pub fn against(model_file: &Path, data: &Path, modes: Option<i64>) -> Result<Aga
     let conditions = add(&mut scores, &model, &study, &operators, &rows, modes, model_file)?;
     scores.points.training = training;
     let value = json_of(&scores, &conditions);
-    Ok(Against { scores, value, study, known })
+    Ok(Against { scores, value, study, model, operators, mesh: about.mesh, known })
 }
 
 /// Cross-validation: a model for each fold, tried on the samples that it has not seen.
@@ -133,6 +139,19 @@ fn add(
     }
 }
 
+/// The entries of the samples `rows` that a model asks for, where it asks for any and the study does not learn them all.
+pub fn given_entries<T: Scalar>(
+    model: &OperatorModel<T>,
+    study: &Study,
+    file: &OperatorFile,
+    rows: &[usize],
+) -> Result<Option<Vec<Entries<T>>>> {
+    if study.operators.door == Some(Door::Learned) || model.parts().all(|p| p.entries().is_empty()) {
+        return Ok(None);
+    }
+    rows.iter().map(|i| entries_of(file, model, *i)).collect::<Result<_>>().map(Some)
+}
+
 /// M x.
 fn product_with<T: Scalar>(m: &InnerProduct, x: &Mat<T>) -> Mat<T> {
     applied(m, x.as_ref()).unwrap_or_else(|| x.clone())
@@ -153,12 +172,7 @@ fn add_of<T: Scalar>(
     let truth = truth_of::<T>(file, rows, model.info.n_entities)?;
     let x_all = inputs_from(&operators.parameters, &model.inputs.names, file.path())?;
     let x = Mat::from_fn(rows.len(), x_all.ncols(), |i, j| x_all[(rows[i], j)]);
-    let entries = match model.parts().any(|p| !p.entries().is_empty()) {
-        true => Some(rows.iter().map(|i| entries_of(file, model, *i)).collect::<Result<Vec<_>>>()?),
-        false => None,
-    };
-    let learned_only = study.operators.door == Some(kolmo::data::study_operators::Door::Learned);
-    let entries = entries.filter(|_| !learned_only);
+    let entries = given_entries(model, study, file, rows)?;
     let start = Instant::now();
     let answers = model.answer(x.as_ref(), entries.as_deref(), n_modes).map_err(|e| in_words(e, file.path(), &[]))?;
     let predicted = model.reconstruct(answers.coefficients.as_ref());

@@ -3,11 +3,12 @@
 use super::compare::Comparison;
 use super::predict::expand_field;
 use super::rank_rows::RankRows;
-use super::scores::Collected;
+use super::scores::{Collected, FieldScores};
 use super::{Global, print};
 use faer::{Mat, MatRef};
 use kolmo::comm::{Communicator, agree};
 use kolmo::error::{Error, Result};
+use kolmo::mesh::Mesh;
 use kolmo::report::parameter_space::parameter_space;
 use kolmo::report::sample::{Sample, obstacle, sample_picture};
 use kolmo::report::{Drawing, errors, modes, number, parameter_text, parity};
@@ -196,51 +197,59 @@ pub fn of_samples(
                 let own = if samples.source.points_move() { samples.source.mesh_of(row)? } else { None };
                 let Some(mesh) = own.as_ref().or(about.mesh.as_ref()) else { return Ok(None) };
                 let truth = samples.source.read(&field.info, &[row], 0..field.info.n_dofs())?;
-                let relative = f.relative[place];
-                let error = match relative.is_finite() {
-                    true => format!("relative error {relative:.2e}"),
-                    false => format!("error {:.1e}, solution of norm 0", f.absolute[place]),
-                };
-                let n = scores.samples.len();
-                let title = format!("{name}, sample {row}, {kind} of {n}: {error}");
                 let parameters: Vec<(String, f64)> =
                     samples.parameters.names.iter().cloned().zip(samples.parameters.row(row).iter().copied()).collect();
                 let truth: Vec<f64> = truth.col(0).iter().copied().collect();
-                let drawing = sample_picture(
-                    mesh,
-                    &Sample {
-                        title: &title,
-                        parameters: &parameters,
-                        field: &field.info,
-                        truth: &truth,
-                        prediction: &values,
-                        std: &std,
-                        interval: &interval,
-                        confidence: model.confidence,
-                    },
-                )?;
-                let mut facts: Vec<(String, String)> =
-                    parameters.into_iter().map(|(name, value)| (name, parameter_text(value))).collect();
-                let largest = truth.iter().zip(&values).map(|(t, p)| (t - p).abs()).fold(0.0, f64::max);
-                facts.push(("largest difference of an entry".into(), number(largest)));
-                let best = match f.projection[place] {
-                    best if best.is_finite() => number(best),
-                    _ => "none: a solution of norm 0".to_string(),
+                let sample = Sample {
+                    title: name,
+                    parameters: &parameters,
+                    field: &field.info,
+                    truth: &truth,
+                    prediction: &values,
+                    std: &std,
+                    interval: &interval,
+                    confidence: model.confidence,
                 };
-                facts.push(("error of the best approximation in the basis".into(), best));
-                facts.push(("indicator of the sample".into(), number(scores.indicator[place])));
-                let caption = match mesh.top_dimension() {
-                    Some(1) => "Below, the difference, with the interval around 0.",
-                    _ => "Truth and prediction share one scale of colours.",
-                };
-                let caption = caption.to_string();
-                let name = format!("{name}_{kind}");
-                Ok(Some(Figure { name, place: Place::Sample, drawing, caption, facts }))
+                sample_figure(scores, f, (kind, place), mesh, sample).map(Some)
             };
             figures.extend(agree(comm, if comm.rank() == 0 { draw() } else { Ok(None) })?);
         }
     }
     Ok((figures, notes))
+}
+
+/// The picture of the sample at `place`, its title what is drawn, and the numbers beside it.
+pub fn sample_figure(
+    scores: &Collected,
+    f: &FieldScores,
+    (kind, place): (&str, usize),
+    mesh: &Mesh,
+    sample: Sample<'_>,
+) -> Result<Figure> {
+    let relative = f.relative[place];
+    let error = match relative.is_finite() {
+        true => format!("relative error {relative:.2e}"),
+        false => format!("error {:.1e}, solution of norm 0", f.absolute[place]),
+    };
+    let (n, row) = (scores.samples.len(), scores.samples[place]);
+    let title = format!("{}, sample {row}, {kind} of {n}: {error}", sample.title);
+    let drawing = sample_picture(mesh, &Sample { title: &title, ..sample })?;
+    let mut facts: Vec<(String, String)> =
+        sample.parameters.iter().map(|(name, value)| (name.clone(), parameter_text(*value))).collect();
+    let largest = sample.truth.iter().zip(sample.prediction).map(|(t, p)| (t - p).abs()).fold(0.0, f64::max);
+    facts.push(("largest difference of an entry".into(), number(largest)));
+    let best = match f.projection[place] {
+        best if best.is_finite() => number(best),
+        _ => "none: a solution of norm 0".to_string(),
+    };
+    facts.push(("error of the best approximation in the basis".into(), best));
+    facts.push(("indicator of the sample".into(), number(scores.indicator[place])));
+    let caption = match mesh.top_dimension() {
+        Some(1) => "Below, the difference, with the interval around 0.",
+        _ => "Truth and prediction share one scale of colours.",
+    };
+    let name = format!("{}_{kind}", f.name);
+    Ok(Figure { name, place: Place::Sample, drawing, caption: caption.to_string(), facts })
 }
 
 /// The own rows of all ranks, in order, on rank 0; nothing elsewhere. Collective.

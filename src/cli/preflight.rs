@@ -3,10 +3,11 @@
 use super::Global;
 use super::findings::Findings;
 use super::fit::{enough, enough_memory, with_method};
-use super::operator_fit::Operators;
+use super::operator_fit::{Operators, in_file};
 use super::operator_info;
 use super::operator_parts::quantities;
 use super::source::{self, Samples, check_inner_product, inputs_of, table_of, tables_beside};
+use faer::Mat;
 use kolmo::data::study::Study;
 use kolmo::data::{FieldInfo, Table};
 use kolmo::error::{Error, Result};
@@ -14,14 +15,31 @@ use kolmo::io::SnapshotSource;
 use kolmo::io::csv::read_table;
 use kolmo::io::operator_model_file::METHOD;
 use kolmo::io::operators::{OperatorFile, holds_operators};
-use kolmo::linalg::scalar::c64;
+use kolmo::linalg::scalar::{Scalar, c64};
 use kolmo::mesh::Mesh;
+use kolmo::offline::operator_check::operator_check;
 use kolmo::offline::pod_regression::check_magnitude;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Bytes of snapshots that are looked at at once.
 const BLOCK: usize = 1 << 26;
+
+/// What is decomposed by which door, and what a fit would refuse.
+fn before_fit<T: Scalar>(
+    study: &Study,
+    operators: &Operators,
+    rows: &[usize],
+    inputs: &Table,
+) -> Result<(Vec<String>, Vec<Error>)> {
+    let file = &operators.file;
+    let found = quantities::<T>(study, file, rows, inputs)?;
+    let matrices = found.operators.iter().map(|o| &o.quantity);
+    let all: Vec<_> = matrices.chain([&found.rhs]).chain(found.outputs.iter().map(|(q, _)| q)).collect();
+    let x = Mat::from_fn(inputs.n_rows(), inputs.n_columns(), |i, j| inputs.row(i)[j]);
+    let problems = operator_check(&all, &found.operators, &found.rhs, x.as_ref(), file.solutions.is_none());
+    Ok((found.lines, problems.into_iter().map(|e| in_file(e, file, study)).collect()))
+}
 
 impl Findings {
     /// Looks at a study and all that it names.
@@ -54,17 +72,16 @@ impl Findings {
         self.told("samples", format!("{} to train on, {} held out", rows.len(), held_out.len()));
         self.keep(enough(study, &rows));
         let Some((inputs, _)) = self.keep(inputs_of(&operators.parameters, study, &rows)) else { return };
-        let chosen = match operators.file.is_complex() {
-            true => quantities::<c64>(study, &operators.file, &rows, &inputs).map(|q| q.lines),
-            false => quantities::<f64>(study, &operators.file, &rows, &inputs).map(|q| q.lines),
+        self.keep_some(operators.file.check_numbers(&rows));
+        let found = match operators.file.is_complex() {
+            true => before_fit::<c64>(study, &operators, &rows, &inputs),
+            false => before_fit::<f64>(study, &operators, &rows, &inputs),
         };
-        for line in self.keep(chosen).into_iter().flatten() {
-            if let Some((what, text)) = line.split_once(": ") {
-                self.told(what, text);
-            }
+        let Some((lines, problems)) = self.keep(found) else { return };
+        for (what, text) in lines.iter().filter_map(|line| line.split_once(": ")) {
+            self.told(what, text);
         }
-        let numbers = operators.file.check_numbers(&rows);
-        self.keep_some(numbers);
+        self.keep_some(problems);
     }
 
     /// Looks at a data set on its own.

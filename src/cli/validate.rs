@@ -2,6 +2,7 @@
 
 use super::compare::{Comparison, check_mesh, rows_for};
 use super::fit::{fit, study_for, study_of};
+use super::operator_pictures;
 use super::operator_validate::{self, Against, against};
 use super::pictures::{self, Figure, Pictures, say};
 use super::predict::{inputs_from, load, open};
@@ -114,24 +115,25 @@ impl Validate {
         }
     }
 
-    /// Scores of a model of operators, or of folds; pictures of the scores.
+    /// Scores of a model of operators, or of folds; pictures of the scores, and of samples of a model.
     fn operators(&self, pictures: Option<&mut Pictures>, global: &Global) -> Result<()> {
-        let (scores, value, study, known, what, files) = match (self.folds, &self.data) {
-            (None, Some(data)) => {
-                let Against { scores, value, study, known } = against(&self.file, data, self.modes)?;
-                let what = format!("{} against {}", name_of(&self.file), name_of(data));
-                (scores, value, study, known, what, vec![self.file.as_path(), data.as_path()])
-            }
-            (k, _) => {
-                let (study, k) = (study_of(&self.file, None)?, k.unwrap_or(2));
-                let (scores, value) = operator_validate::cross(&study, k, self.modes, global)?;
-                let what = format!("{k}-fold cross-validation of {}", name_of(&self.file));
-                (scores, value, study, 0, what, vec![self.file.as_path()])
-            }
-        };
-        show(&value, global)?;
-        let validated = Validated { what, files, study: &study, folds: self.folds, known, model: None };
         let alone = Global { comm: None, ..global.clone() };
+        if let (None, Some(data)) = (self.folds, &self.data) {
+            let found = against(&self.file, data, self.modes)?;
+            show(&found.value, global)?;
+            let Against { scores, value, study, known, .. } = &found;
+            let what = format!("{} against {}", name_of(&self.file), name_of(data));
+            let files = vec![self.file.as_path(), data.as_path()];
+            let validated = Validated { what, files, study, folds: None, known: *known, model: None };
+            let drawn = || operator_pictures::of_samples(&found);
+            return self.draw(&validated, scores, value, drawn, pictures, &alone);
+        }
+        let (study, k) = (study_of(&self.file, None)?, self.folds.unwrap_or(2));
+        let (scores, value) = operator_validate::cross(&study, k, self.modes, global)?;
+        show(&value, global)?;
+        let what = format!("{k}-fold cross-validation of {}", name_of(&self.file));
+        let files = vec![self.file.as_path()];
+        let validated = Validated { what, files, study: &study, folds: self.folds, known: 0, model: None };
         self.draw(&validated, &scores, &value, || Ok((Vec::new(), Vec::new())), pictures, &alone)
     }
 

@@ -78,7 +78,8 @@ fn read_block<T: Scalar>(
         raw.iter().map(|c| T::from_parts(c.r, c.i)).collect()
     } else {
         let raw = data.read_slice::<f64, _, ndarray::IxDyn>(selection).map_err(|e| hdf::damaged(path, place, e))?;
-        raw.iter().map(|x| T::real(*x)).collect()
+        // Row by row as it was read: no copy, so that one array of a large matrix is in memory.
+        T::of_reals(raw.into_raw_vec_and_offset().0)
     })
 }
 

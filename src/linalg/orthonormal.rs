@@ -7,6 +7,15 @@ use crate::error::{Error, Result};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
+/// Columns that are orthogonalised at once against those before: enough for products of matrices, few for what is left to do
+/// column by column.
+const PANEL: usize = 16;
+
+/// Passes over a column at most, of which two are enough unless it is round-off.
+const PASSES: usize = 5;
+/// A rest of less than this share of a column may lie in the span of all columns by round-off.
+const SMALL_REST: f64 = 1e-3;
+
 /// Q [n_rows, k] with QᴴXQ = I, X a real inner product; in the memory of one process.
 #[derive(Debug, Clone)]
 pub struct Orthonormal<T> {
@@ -35,6 +44,14 @@ impl<T: Scalar> Orthonormal<T> {
         Ok(Orthonormal { n_rows, entries: Vec::new(), product })
     }
 
+    /// Columns that are orthonormal in `product` already: taken as they are. Errors: as [`new`](Self::new).
+    pub fn of(columns: Mat<T>, product: InnerProduct) -> Result<Orthonormal<T>> {
+        let mut q = Orthonormal::new(columns.nrows(), product)?;
+        q.entries.reserve_exact(columns.nrows() * columns.ncols());
+        columns.col_iter().for_each(|c| q.entries.extend(c.iter()));
+        Ok(q)
+    }
+
     /// Number of columns.
     pub fn n_columns(&self) -> usize {
         self.entries.len().checked_div(self.n_rows).unwrap_or(0)
@@ -58,8 +75,8 @@ impl<T: Scalar> Orthonormal<T> {
     /// Extends Q by what it misses of the columns of W [n_rows, m]; a column of which at most `relative` of its norm, or at
     /// most `floor(j)`, is missed gives none.
     ///
-    /// Classical Gram-Schmidt twice by blocks, then twice column by column, against all columns where the norm of one
-    /// falls a lot. Errors: shape, values that are not finite. O(n k m).
+    /// Classical Gram-Schmidt twice by panels of a few columns, then column by column until the norm no longer falls, against
+    /// all columns where little of one is left. Errors: shape, values that are not finite. O(n k m).
     /// Reference: Giraud, Langou, Rozloznik, van den Eshof, Numer. Math. 101 (2005) 87.
     pub fn append(&mut self, w: MatRef<'_, T>, relative: f64, floor: impl Fn(usize) -> f64) -> Result<Appended<T>> {
         let (n, m, old) = (self.n_rows, w.ncols(), self.n_columns());
@@ -69,22 +86,46 @@ impl<T: Scalar> Orthonormal<T> {
         if let Some(j) = (0..m).find(|j| w.col(*j).iter().any(|x| !x.finite())) {
             return Err(Error::argument(format!("column {j}"), "a value that is not finite", "finite numbers"));
         }
-        let whole = self.norms(w);
+        let mut found = Appended {
+            coefficients: Mat::zeros(old + m, m),
+            norms: self.norms(w),
+            missed: vec![0.0; m],
+            kept: Vec::new(),
+        };
+        self.entries.reserve_exact(n * m);
+        for first in (0..m).step_by(PANEL) {
+            self.append_panel(w.subcols(first, PANEL.min(m - first)), first, relative, &floor, &mut found);
+        }
+        found.coefficients = found.coefficients.as_ref().subrows(0, self.n_columns()).to_owned();
+        Ok(found)
+    }
+
+    /// [`append`](Self::append) of the columns from `first_column` on, a few of them.
+    fn append_panel(
+        &mut self,
+        w: MatRef<'_, T>,
+        first_column: usize,
+        relative: f64,
+        floor: &impl Fn(usize) -> f64,
+        found: &mut Appended<T>,
+    ) {
+        let old = self.n_columns();
         let mut rest = w.to_owned();
-        let mut c = Mat::<T>::zeros(old + m, m);
+        let c = &mut found.coefficients;
         for _ in 0..2 {
             let step = self.coefficients(rest.as_ref());
             add_tall_product(rest.as_mut(), self.columns(), step.as_ref(), T::real(-1.0));
-            add(&mut c, 0, step.as_ref());
+            add(c, first_column, step.as_ref());
         }
         let after_blocks = self.norms(rest.as_ref());
-        let (mut kept, mut missed) = (Vec::new(), vec![0.0; m]);
-        for j in 0..m {
+        for (j, after_blocks) in after_blocks.into_iter().enumerate() {
             let k = self.n_columns();
             let mut column = rest.as_ref().subcols(j, 1).to_owned();
-            let mut before = after_blocks[j];
-            let mut first = old;
-            for pass in 0..3 {
+            let j = first_column + j;
+            let (mut before, mut settled) = (after_blocks, false);
+            // What cancels leaves the rest with parts in the old columns.
+            let mut first = if after_blocks < SMALL_REST * found.norms[j] { 0 } else { old };
+            for pass in 0..PASSES {
                 let q = self.columns().subcols(first, k - first);
                 let step = tall_adjoint_product(
                     q,
@@ -93,25 +134,26 @@ impl<T: Scalar> Orthonormal<T> {
                 add_tall_product(column.as_mut(), q, step.as_ref(), T::real(-1.0));
                 (0..k - first).for_each(|i| c[(first + i, j)] += step[(i, 0)]);
                 let now = norms(&self.product, column.as_ref())[0];
-                let fell = now < 0.5 * before;
-                // What cancels leaves the rest with parts in the old columns.
-                first = if now < 0.1 * after_blocks[j] { 0 } else { first };
+                settled = now >= 0.5 * before;
+                if !settled {
+                    first = 0;
+                }
                 before = now;
-                if pass > 0 && !fell {
+                if pass > 0 && settled {
                     break;
                 }
             }
             let left = before;
-            if left > relative * whole[j] && left > floor(j) && left > 0.0 {
+            // A rest that goes on falling is round-off in the span of the columns: nothing of it is new.
+            let new = settled && k < self.n_rows && left > 0.0;
+            if new && left > relative * found.norms[j] && left > floor(j) {
                 self.entries.extend(column.col(0).iter().map(|x| *x * T::real(1.0 / left)));
                 c[(k, j)] = T::real(left);
-                kept.push(j);
+                found.kept.push(j);
             } else {
-                missed[j] = left;
+                found.missed[j] = left;
             }
         }
-        let coefficients = c.as_ref().subrows(0, self.n_columns()).to_owned();
-        Ok(Appended { coefficients, norms: whole, missed, kept })
     }
 
     /// Q <- Q U for U [k, k'] with orthonormal columns.
@@ -144,9 +186,9 @@ pub fn orient<T: Scalar>(column: &mut [T]) {
     }
 }
 
-fn add<T: Scalar>(sum: &mut Mat<T>, first_row: usize, part: MatRef<'_, T>) {
+fn add<T: Scalar>(sum: &mut Mat<T>, first_column: usize, part: MatRef<'_, T>) {
     for j in 0..part.ncols() {
-        (0..part.nrows()).for_each(|i| sum[(first_row + i, j)] += part[(i, j)]);
+        (0..part.nrows()).for_each(|i| sum[(i, first_column + j)] += part[(i, j)]);
     }
 }
 

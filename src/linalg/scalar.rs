@@ -51,6 +51,8 @@ pub trait Scalar:
     const IS_COMPLEX: bool;
     /// From its parts; the imaginary one is lost where there is none.
     fn from_parts(re: f64, im: f64) -> Self;
+    /// Real numbers as these; the same memory where they are.
+    fn of_reals(values: Vec<f64>) -> Vec<Self>;
     /// Real part.
     fn re(self) -> f64;
     /// Imaginary part.
@@ -77,6 +79,8 @@ pub trait Scalar:
     fn gemm_adjoint(dst: MatMut<'_, Self>, accumulate: bool, a: MatRef<'_, Self>, b: MatRef<'_, Self>, alpha: Self);
     /// Thin SVD a = U diag(s) Vᴴ, s descending.
     fn thin_svd(a: MatRef<'_, Self>) -> Result<(Mat<Self>, Vec<f64>, Mat<Self>)>;
+    /// U and s of [`thin_svd`](Self::thin_svd) alone.
+    fn left_svd(a: MatRef<'_, Self>) -> Result<(Mat<Self>, Vec<f64>)>;
     /// x with a x = b by LU with partial pivoting, and a bound from below of the reciprocal condition number: smallest over
     /// largest pivot. Errors: [`Error::Argument`] where a pivot is zero or not finite.
     fn lu_solve(a: MatRef<'_, Self>, b: MatRef<'_, Self>, what: &str) -> Result<(Mat<Self>, f64)>;
@@ -91,6 +95,10 @@ pub trait Scalar:
     fn sparse_lu_solve(symbolic: &SymbolicLu<usize>, lu: &NumericLu<usize, Self>, x: MatMut<'_, Self>, conjugate: bool);
     /// Eigenvalues of a Hermitian matrix, ascending (lower triangle read).
     fn hermitian_eigenvalues(a: MatRef<'_, Self>) -> Result<Vec<f64>>;
+}
+
+fn svd_failed() -> Error {
+    Error::NotConverged { what: "singular value decomposition".into(), reached: f64::NAN, wanted: f64::EPSILON }
 }
 
 macro_rules! dense_functions {
@@ -116,14 +124,22 @@ macro_rules! dense_functions {
             let (mut u, mut v, mut s) = (Mat::zeros(m, size), Mat::zeros(n, size), Diag::zeros(size));
             let mut memory = MemBuffer::new(svd_scratch::<$t>(m, n, Thin, Thin, Par::Seq, Default::default()));
             let stack = MemStack::new(&mut memory);
-            svd(a, s.as_mut(), Some(u.as_mut()), Some(v.as_mut()), Par::Seq, stack, Default::default()).map_err(
-                |_| Error::NotConverged {
-                    what: "singular value decomposition".into(),
-                    reached: f64::NAN,
-                    wanted: f64::EPSILON,
-                },
-            )?;
+            svd(a, s.as_mut(), Some(u.as_mut()), Some(v.as_mut()), Par::Seq, stack, Default::default())
+                .map_err(|_| svd_failed())?;
             Ok((u, s.column_vector().iter().map(|x: &$t| x.re()).collect(), v))
+        }
+
+        fn left_svd(a: MatRef<'_, Self>) -> Result<(Mat<Self>, Vec<f64>)> {
+            use faer::linalg::svd::ComputeSvdVectors::{No, Thin};
+            use faer::linalg::svd::{svd, svd_scratch};
+            let (m, n) = (a.nrows(), a.ncols());
+            let size = m.min(n);
+            let (mut u, mut s) = (Mat::zeros(m, size), Diag::zeros(size));
+            let mut memory = MemBuffer::new(svd_scratch::<$t>(m, n, Thin, No, Par::Seq, Default::default()));
+            let stack = MemStack::new(&mut memory);
+            svd(a, s.as_mut(), Some(u.as_mut()), None, Par::Seq, stack, Default::default())
+                .map_err(|_| svd_failed())?;
+            Ok((u, s.column_vector().iter().map(|x: &$t| x.re()).collect()))
         }
 
         fn lu_solve(a: MatRef<'_, Self>, b: MatRef<'_, Self>, what: &str) -> Result<(Mat<Self>, f64)> {
@@ -218,6 +234,9 @@ impl Scalar for f64 {
     fn from_parts(re: f64, _im: f64) -> Self {
         re
     }
+    fn of_reals(values: Vec<f64>) -> Vec<f64> {
+        values
+    }
     fn re(self) -> f64 {
         self
     }
@@ -237,6 +256,9 @@ impl Scalar for c64 {
     const IS_COMPLEX: bool = true;
     fn from_parts(re: f64, im: f64) -> Self {
         c64::new(re, im)
+    }
+    fn of_reals(values: Vec<f64>) -> Vec<c64> {
+        values.into_iter().map(|x| c64::new(x, 0.0)).collect()
     }
     fn re(self) -> f64 {
         self.re

@@ -1,6 +1,6 @@
 //! Which training matrices (or vectors) become terms, and how their coefficients are found online.
 
-use crate::algorithms::affine_decomposition::entries::choose_entries;
+use crate::algorithms::affine_decomposition::entries::{choose_entries, nothing_but_zeros, too_many};
 use crate::algorithms::affine_decomposition::{EntryFit, EntryOptions, FunctionFit, LearnedEntries};
 use crate::algorithms::eim::EimOptions;
 use crate::algorithms::gaussian_process::GpOptions;
@@ -213,23 +213,50 @@ fn not_finite(e: Error, name: &str, sample: usize) -> Error {
     }
 }
 
-fn interpolate<T: Scalar>(name: &str, f: &Functions, x: MatRef<'_, f64>) -> Result<(Interpolated<T>, Decomposed<T>)> {
-    let (n, n_points, n_functions) = (x.nrows(), f.points.len(), f.functions.len());
-    let row = |i: usize| -> Vec<f64> { x.row(i).iter().copied().collect() };
-    let value = |s: usize, x: &[f64], point: &[f64]| {
-        let variables: Vec<f64> = x.iter().chain(point).copied().collect();
-        let (re, im) = &f.functions[s];
-        T::from_parts(re.value(&variables), im.as_ref().map_or(0.0, |e| e.value(&variables)))
-    };
-    let stacked = |points: &[Vec<f64>]| -> Result<Mat<T>> {
+/// Refuses what [`decompose`] would refuse before it decomposes: K004 an expression that is not finite at a training point, K009
+/// more terms than matrices, K021 nothing but zeros. Cost: the expressions; matrices are read up to the first that is not zero.
+pub fn check<T: Scalar>(quantity: &Quantity<'_, T>, x: MatRef<'_, f64>) -> Result<()> {
+    let (name, n) = (&quantity.name, x.nrows());
+    match &quantity.way {
+        Way::Constant | Way::Theta(_) => Ok(()),
+        Way::Expressions(expressions) => {
+            let part: Part<T> =
+                Part { name: name.clone(), rule: Rule::Expressions(expressions.clone()), places: Vec::new() };
+            let at = |i: usize| {
+                let x: Vec<f64> = x.row(i).iter().copied().collect();
+                part.coefficients(&x, Given::Nothing).map(|_| ()).map_err(|e| not_finite(e, name, i))
+            };
+            (0..n).try_for_each(at)
+        }
+        Way::Functions(f) => {
+            f.amplitudes(name, x)?;
+            [&f.points, &f.check].into_iter().try_for_each(|points| f.values::<T>(name, x, points).map(|_| ()))
+        }
+        Way::Entries { options, .. } => {
+            if let Some(terms) = options.terms.filter(|terms| *terms > n) {
+                return Err(in_words(too_many(terms, n), name));
+            }
+            // What cannot be read is another matter.
+            let zero = |m| (quantity.read)(m).is_ok_and(|values| values.iter().all(|v| *v == T::default()));
+            if n > 0 && (0..n).all(zero) { Err(in_words(nothing_but_zeros(), name)) } else { Ok(()) }
+        }
+    }
+}
+
+impl Functions {
+    /// g_s(mu_j, x_i) at (s n_points + i, j). Error: K004.
+    fn values<T: Scalar>(&self, name: &str, x: MatRef<'_, f64>, points: &[Vec<f64>]) -> Result<Mat<T>> {
+        let (n, n_functions) = (x.nrows(), self.functions.len());
         let mut g = Mat::zeros(n_functions * points.len(), n);
         for j in 0..n {
-            let x = row(j);
-            for s in 0..n_functions {
+            let mu: Vec<f64> = x.row(j).iter().copied().collect();
+            for (s, (re, im)) in self.functions.iter().enumerate() {
                 for (i, point) in points.iter().enumerate() {
-                    let v = value(s, &x, point);
+                    let variables = [&mu[..], point].concat();
+                    let imaginary = im.as_ref().map_or(0.0, |e| e.value(&variables));
+                    let v = T::from_parts(re.value(&variables), imaginary);
                     if !v.finite() {
-                        let what = format!("`{}` at x = {point:?}, mu = {x:?}", f.functions[s].0.text());
+                        let what = format!("`{}` at x = {point:?}, mu = {mu:?}", re.text());
                         return Err(not_finite(Error::argument(what, v, "a finite number"), name, j));
                     }
                     g[(s * points.len() + i, j)] = v;
@@ -237,18 +264,28 @@ fn interpolate<T: Scalar>(name: &str, f: &Functions, x: MatRef<'_, f64>) -> Resu
             }
         }
         Ok(g)
-    };
-    let mut amplitudes = vec![1.0; n];
-    if let Some(rho) = &f.amplitude {
-        for (j, a) in amplitudes.iter_mut().enumerate() {
-            *a = rho.value(&row(j));
-            if !(a.is_finite() && *a != 0.0) {
-                let what = format!("amplitude `{}`", rho.text());
-                return Err(not_finite(Error::argument(what, *a, "a finite number that is not zero"), name, j));
-            }
-        }
     }
-    let g = stacked(&f.points)?;
+
+    /// The amplitude at each training parameter. Error: K004.
+    fn amplitudes(&self, name: &str, x: MatRef<'_, f64>) -> Result<Vec<f64>> {
+        let Some(rho) = &self.amplitude else { return Ok(vec![1.0; x.nrows()]) };
+        let at = |j: usize| {
+            let a = rho.value(&x.row(j).iter().copied().collect::<Vec<f64>>());
+            if a.is_finite() && a != 0.0 {
+                return Ok(a);
+            }
+            let what = format!("amplitude `{}`", rho.text());
+            Err(not_finite(Error::argument(what, a, "a finite number that is not zero"), name, j))
+        };
+        (0..x.nrows()).map(at).collect()
+    }
+}
+
+fn interpolate<T: Scalar>(name: &str, f: &Functions, x: MatRef<'_, f64>) -> Result<(Interpolated<T>, Decomposed<T>)> {
+    let (n, n_points, n_functions) = (x.nrows(), f.points.len(), f.functions.len());
+    let row = |i: usize| -> Vec<f64> { x.row(i).iter().copied().collect() };
+    let amplitudes = f.amplitudes(name, x)?;
+    let g = f.values::<T>(name, x, &f.points)?;
     let mut options = EimOptions { tolerance: f.tolerance, ..EimOptions::default() };
     if let Some(terms) = f.terms {
         (options.max_terms, options.tolerance) = (Some(terms), 0.0);
@@ -264,7 +301,7 @@ fn interpolate<T: Scalar>(name: &str, f: &Functions, x: MatRef<'_, f64>) -> Resu
         points,
     };
     // On points that the interpolation has not seen.
-    let (seen, check) = (g, stacked(&f.check)?);
+    let (seen, check) = (g, f.values(name, x, &f.check)?);
     let (mut misfit, mut sum_beta) = (0.0_f64, 0.0_f64);
     for j in 0..n {
         let beta = interpolated.coefficients(&row(j))?;

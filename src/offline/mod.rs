@@ -8,6 +8,7 @@ pub mod direct_solver;
 pub mod held_out;
 mod kept;
 pub mod machine;
+pub mod operator_check;
 pub mod operator_model;
 pub mod pod_regression;
 pub mod reduced_basis;
@@ -15,6 +16,7 @@ pub mod reduced_basis_dual;
 pub mod reduced_basis_greedy;
 mod reduced_basis_projection;
 mod reduced_basis_residual;
+mod reduced_basis_sketch;
 pub mod reduced_basis_time;
 
 use std::sync::Arc;

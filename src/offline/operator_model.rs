@@ -78,13 +78,13 @@ pub struct Fitted<T: Scalar> {
 
 /// The matrices that are the terms, read one at a time, on the union of the operators' patterns.
 #[derive(Debug)]
-struct Chosen<'a, 'b, T: Scalar> {
-    operators: &'b [Matrices<'a, T>],
+pub(super) struct Chosen<'a, 'b, T: Scalar> {
+    pub operators: &'b [Matrices<'a, T>],
     /// Operator and member of each term.
-    terms: Vec<(usize, usize)>,
-    union: Arc<Pattern>,
+    pub terms: Vec<(usize, usize)>,
+    pub union: Arc<Pattern>,
     /// Place in the union of each entry of each operator; None where it is the union itself.
-    places: Vec<Option<Vec<usize>>>,
+    pub places: Vec<Option<Vec<usize>>>,
 }
 
 impl<T: Scalar> Terms<T> for Chosen<'_, '_, T> {
@@ -108,7 +108,7 @@ impl<T: Scalar> Terms<T> for Chosen<'_, '_, T> {
 
 impl<T: Scalar> Chosen<'_, '_, T> {
     /// The sum of the operators at training parameter `sample`, whose inputs are `x`.
-    fn at(&self, sample: usize, x: &[f64]) -> Result<Vec<T>> {
+    pub fn at(&self, sample: usize, x: &[f64]) -> Result<Vec<T>> {
         let mut all = vec![T::default(); self.union.n_entries()];
         for (operator, places) in self.operators.iter().zip(&self.places) {
             let values = operator.quantity.at(sample, x)?;
@@ -130,7 +130,7 @@ impl<T: Scalar> Chosen<'_, '_, T> {
 }
 
 /// The union of patterns, and the place in it of each entry of each.
-fn union_of(patterns: &[&Arc<Pattern>]) -> (Arc<Pattern>, Vec<Option<Vec<usize>>>) {
+pub(super) fn union_of(patterns: &[&Arc<Pattern>]) -> (Arc<Pattern>, Vec<Option<Vec<usize>>>) {
     if patterns.iter().all(|p| p == &patterns[0]) {
         return (patterns[0].clone(), vec![None; patterns.len()]);
     }
@@ -372,21 +372,21 @@ fn project<T: Scalar>(
 }
 
 /// Solution of the full problem at training parameter `sample`. Error: K021.
-fn full_solve<T: Scalar>(analysis: &Arc<LuAnalysis>, a: Vec<T>, f: &[T], sample: usize) -> Result<Mat<T>> {
+pub(super) fn full_solve<T: Scalar>(analysis: &Arc<LuAnalysis>, a: Vec<T>, f: &[T], sample: usize) -> Result<Mat<T>> {
     let solved = analysis.factorize(a).and_then(|lu| lu.solve(MatRef::from_column_major_slice(f, f.len(), 1)));
     let finite = |u: &Mat<T>| u.col(0).iter().all(|v| v.finite());
     match solved {
         Ok(u) if finite(&u) => Ok(u),
-        other => {
-            let found = match other {
-                Ok(_) => "a solution that is not finite".into(),
-                Err(Error::Argument { found, .. }) => found,
-                Err(e) => e.to_string(),
-            };
-            let mend = "mend the matrix, leave out the sample with `select`, or hand in /solutions";
-            Err(Error::input("K021", "", format!("/operators, sample {sample}"), found, "a regular matrix", mend))
-        }
+        Ok(_) => Err(singular(sample, "a solution that is not finite".into())),
+        Err(Error::Argument { found, .. }) => Err(singular(sample, found)),
+        Err(e) => Err(singular(sample, e.to_string())),
     }
+}
+
+/// K021 of the operator at training parameter `sample`.
+pub(super) fn singular(sample: usize, found: String) -> Error {
+    let mend = "mend the matrix, leave out the sample with `select`, or hand in /solutions";
+    Error::input("K021", "", format!("/operators, sample {sample}"), found, "a regular matrix", mend)
 }
 
 /// Galerkin where the reduced operator is definite in training, or as told; notes the inertia.

@@ -6,10 +6,12 @@ use crate::error::{Error, Result};
 use crate::linalg::inner_product::InnerProduct;
 use crate::linalg::orthonormal::Orthonormal;
 use crate::linalg::scalar::{Scalar, add_tall_product};
-use crate::linalg::tall::{Layout, TallMatrix};
+use crate::linalg::slabs::{Slabs, Visit};
+use crate::linalg::tall::Layout;
 use crate::linalg::terms::Terms;
 use crate::online::reduced_basis::{Projection, ReducedBasis};
 use faer::{Mat, MatRef};
+use std::sync::Arc;
 
 /// A(mu) u = f(mu) with A = sum_q theta_q(mu) A_q, f = sum_p gamma_p(mu) f_p, and outputs l_k = sum_s lambda_s(mu) l_{k,s}ᴴu.
 #[derive(Debug, Clone)]
@@ -141,7 +143,8 @@ pub(super) fn check_finite<T: Scalar>(what: &str, m: MatRef<'_, T>) -> Result<()
 /// accurate there. The matrices are read one after the other, twice each where there is none in memory but these. Errors:
 /// shapes, numbers that are not finite, an inner product that is not positive definite where residuals are measured in
 /// its dual norm. Not collective. O(n m²) for the modes, one product with N columns per matrix, O(n k²) for k columns of
-/// the residual before it is compressed.
+/// the residual before it is compressed; more than four times as many as rows are to stay take two more passes over the
+/// matrices, and O(n k rows).
 ///
 /// Reference: Quarteroni, Manzoni, Negri, Reduced Basis Methods for Partial Differential Equations, Springer 2016, chapters
 /// 3 and 6.
@@ -162,10 +165,10 @@ pub fn reduced_basis<T: Scalar>(
     if modes.ncols() == 0 {
         return Err(Error::argument("snapshots", "no part above round-off", "at least one that is not zero"));
     }
-    let mut reduction = Reduction::new(problem, options)?;
-    reduction.extend(modes.as_ref(), 0.0)?;
     let scale = (snapshots.ncols() as f64).sqrt();
     let sizes: Vec<f64> = sigma.iter().take(modes.ncols()).map(|s| s / scale).collect();
+    let mut reduction = Reduction::of_modes(problem, options, modes.ncols())?;
+    reduction.start_with(modes)?;
     reduction.finish(training, &sizes, sigma)
 }
 
@@ -176,10 +179,8 @@ pub(super) fn modes<T: Scalar>(
     truncation: Truncation,
 ) -> Result<(Mat<T>, Vec<f64>)> {
     if !T::IS_COMPLEX {
-        let real = Mat::from_fn(columns.nrows(), columns.ncols(), |i, j| columns[(i, j)].re());
-        let layout = Layout::serial(columns.nrows());
         let options = PodOptions { truncation, ..PodOptions::default() };
-        let found = pod(&TallMatrix::new(layout, real)?, inner_product, &options)?;
+        let found = pod(&RealParts { layout: Layout::serial(columns.nrows()), columns }, inner_product, &options)?;
         let local = found.basis.local();
         let modes = Mat::from_fn(local.nrows(), local.ncols(), |i, j| T::real(local[(i, j)]));
         return Ok((modes, found.singular_values));
@@ -197,6 +198,37 @@ pub(super) fn modes<T: Scalar>(
     let mut modes = Mat::zeros(columns.nrows(), n_modes);
     add_tall_product(modes.as_mut(), q.columns(), u.as_ref().subcols(0, n_modes), T::real(1.0));
     Ok((modes, sigma))
+}
+
+/// Real parts of columns in memory, a few blocks of rows at a time: the columns need not be copied.
+struct RealParts<'a, T> {
+    layout: Arc<Layout>,
+    columns: MatRef<'a, T>,
+}
+
+impl<T: Scalar> Slabs for RealParts<'_, T> {
+    fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    fn n_columns(&self) -> usize {
+        self.columns.ncols()
+    }
+
+    fn pass(&self, visit: &mut Visit<'_>) -> Result<()> {
+        let (n, m) = (self.columns.nrows(), self.columns.ncols());
+        let blocks = rayon::current_num_threads().max(1);
+        for first in (0..n).step_by(blocks * self.layout.block_rows()) {
+            let rows = first..n.min(first + blocks * self.layout.block_rows());
+            let slab = Mat::from_fn(rows.len(), m, |i, j| self.columns[(first + i, j)].re());
+            visit(rows, slab.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn ghosts(&self) -> Result<Mat<f64>> {
+        Ok(Mat::zeros(0, self.columns.ncols()))
+    }
 }
 
 fn rank(sigma: &[f64], size: usize) -> usize {

@@ -4,7 +4,7 @@ use super::reduced_basis::ResidualNorm;
 use crate::error::{Error, Result};
 use crate::linalg::inner_product::{InnerProduct, square_roots};
 use crate::linalg::orthonormal::Orthonormal;
-use crate::linalg::scalar::{Scalar, adjoint_product};
+use crate::linalg::scalar::{Scalar, add_tall_product, adjoint_product};
 use crate::linalg::sparse_cholesky::SparseCholesky;
 use crate::online::reduced_basis_residual::{Columns, Residual};
 use faer::{Mat, MatRef};
@@ -13,7 +13,7 @@ use faer::{Mat, MatRef};
 const ROUND_OFF: f64 = 1e-14;
 /// Rows, over those that are kept in the end, from which on they are compressed on the way; and what that may miss, over
 /// the tolerance.
-const ROWS_ON_THE_WAY: usize = 4;
+pub(super) const ROWS_ON_THE_WAY: usize = 4;
 const TOLERANCE_ON_THE_WAY: f64 = 1e-3;
 
 /// r -> L⁻¹ r with X = L Lᵀ up to order: the dual norm of X becomes Euclidean, and no Gram matrix is formed.
@@ -76,7 +76,7 @@ struct Column<T> {
     missed: f64,
 }
 
-/// P = [f_p | A_q v_i], orthonormalised as its columns come.
+/// P = [f_p | A_q v_i], orthonormalised as its columns come; or seen in a basis that is there before them.
 #[derive(Debug)]
 pub(super) struct ResidualBuilder<T> {
     whitening: Whitening,
@@ -95,7 +95,7 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    fn of(&self, owner: Owner) -> f64 {
+    pub fn of(&self, owner: Owner) -> f64 {
         let at = |v: &[f64], i: usize| v.get(i).copied().unwrap_or(1.0);
         match owner {
             Owner::Rhs(p) => at(&self.gamma, p),
@@ -139,6 +139,31 @@ impl<T: Scalar> ResidualBuilder<T> {
         Ok(())
     }
 
+    /// W whitened: its norms are those of residuals.
+    pub fn whitened(&self, w: MatRef<'_, T>) -> Result<Mat<T>> {
+        self.whitening.apply(w)
+    }
+
+    /// Extends the basis by the span of `y` [n, l]; no column of P is known by it.
+    pub fn span(&mut self, y: MatRef<'_, T>) -> Result<()> {
+        self.basis.append(y, ROUND_OFF, |_| 0.0).map(|_| ())
+    }
+
+    /// Columns of owners that `owner` names, in the basis as it is; what it misses of them is measured, with no difference of
+    /// squares.
+    pub fn project(&mut self, w: MatRef<'_, T>, owner: impl Fn(usize) -> Owner) -> Result<()> {
+        let mut rest = self.whitening.apply(w)?;
+        let norms = self.basis.norms(rest.as_ref());
+        let rows = self.basis.coefficients(rest.as_ref());
+        add_tall_product(rest.as_mut(), self.basis.columns(), rows.as_ref(), T::real(-1.0));
+        let missed = self.basis.norms(rest.as_ref());
+        for j in 0..w.ncols() {
+            let rows = rows.col(j).iter().copied().collect();
+            self.columns.push(Column { owner: owner(j), rows, norm: norms[j], missed: missed[j] });
+        }
+        Ok(())
+    }
+
     fn rows(&self, weight: impl Fn(&Column<T>) -> f64) -> Mat<T> {
         let weights: Vec<f64> = self.columns.iter().map(weight).collect();
         Mat::from_fn(self.basis.n_columns(), self.columns.len(), |r, j| {
@@ -149,7 +174,7 @@ impl<T: Scalar> ResidualBuilder<T> {
     /// Left singular vectors of the weighted columns, and how many of them matter.
     fn leading(&self, sizes: &Sizes, tolerance: f64, max_rows: usize) -> Result<(Mat<T>, usize)> {
         let weighted = self.rows(|c| sizes.of(c.owner));
-        let (u, sigma, _) = T::thin_svd(weighted.as_ref())?;
+        let (u, sigma) = T::left_svd(weighted.as_ref())?;
         let floor = tolerance * sigma.first().copied().unwrap_or(0.0);
         Ok((u, sigma.iter().filter(|s| **s > floor).count().min(max_rows)))
     }
@@ -166,13 +191,16 @@ impl<T: Scalar> ResidualBuilder<T> {
 
     /// All rows that there are.
     pub fn whole(&self) -> Result<Residual<T>> {
+        self.gathered(self.basis.n_columns())
+    }
+
+    fn gathered(&self, k: usize) -> Result<Residual<T>> {
         let count = |is: fn(Owner) -> Option<usize>| {
             self.columns.iter().filter_map(|c| is(c.owner)).max().map_or(0, |most| most + 1)
         };
         let n_rhs = count(|o| if let Owner::Rhs(p) = o { Some(p) } else { None });
         let n_terms = count(|o| if let Owner::Matrix(q, _) = o { Some(q) } else { None });
         let n_modes = count(|o| if let Owner::Matrix(_, i) = o { Some(i) } else { None });
-        let k = self.basis.n_columns();
         let none = |n: usize| Columns { rows: Mat::zeros(k, n), norms: vec![0.0; n], missed: vec![0.0; n] };
         let (mut rhs, mut matrices) = (none(n_rhs), vec![none(n_modes); n_terms]);
         for column in &self.columns {
@@ -194,7 +222,7 @@ impl<T: Scalar> ResidualBuilder<T> {
             let (u, kept) = self.leading(sizes, self.tolerance, self.max_rows)?;
             let kept = kept.max(least).min(k);
             self.keep(u.as_ref(), kept);
-            self.basis.rotate(Mat::identity(k, kept).as_ref());
+            return self.gathered(kept);
         }
         self.whole()
     }

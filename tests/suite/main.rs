@@ -51,6 +51,7 @@ mod openfoam_samples;
 mod operator_files;
 mod operator_memory;
 mod operator_models;
+mod operator_pictures;
 mod operator_problems;
 mod operator_refusals;
 mod outputs;

@@ -136,6 +136,9 @@ fn a_process_of_its_own() {
     assert_eq!(found.members.len(), 4);
     // Beyond what was resident, the pattern among it: three arrays of values.
     assert!(reading <= 3.0 * array, "{:.1} MiB of {:.1}", reading / MIB, 3.0 * array / MIB);
+    // V too.
+    let most = of_basis + 3.0 * array;
+    assert!(projection <= most, "{:.1} MiB of {:.1}", projection / MIB, most / MIB);
 }
 
 #[test]

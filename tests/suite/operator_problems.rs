@@ -133,3 +133,56 @@ fn small_dense(small: &Small, values: &[f64]) -> Mat<f64> {
     }
     a
 }
+
+/// Diffusion with a layer that moves: columns of the residual are equal to round-off.
+#[test]
+fn residuals_are_not_too_small() {
+    let (n, folder) = (100, tempfile::tempdir().unwrap());
+    let (folder, h) = (folder.path(), 1.0 / 101.0);
+    let point = |k: usize| {
+        let share = |step: f64| (0.5 + step * (k + 1) as f64).fract();
+        vec![0.2 + 0.6 * share(0.754_877_666_246_693), 0.2 + 0.8 * share(0.569_840_290_998_053)]
+    };
+    let matrix = |p: &[f64]| {
+        let g = |x: f64| (1.0 + 0.8 * p[1] * (-30.0 * (x - p[0]).powi(2)).exp()) / (h * h);
+        let at = |i: usize| g((i as f64 + 0.5) * h);
+        Mat::from_fn(n, n, |i, j| match i.abs_diff(j) {
+            0 => at(i) + at(i + 1),
+            1 => -at(i.max(j)),
+            _ => 0.0,
+        })
+    };
+    let sets = [("train.h5", (0..30).map(point).collect::<Vec<_>>()), ("test.h5", (40..48).map(point).collect())];
+    for (name, points) in &sets {
+        let file = hdf5::File::create(folder.join(name)).unwrap();
+        let matrices: Vec<Mat<f64>> = points.iter().map(|p| matrix(p)).collect();
+        let values = matrices.iter().flat_map(|a| (0..n * n).map(|k| a[(k / n, k % n)])).collect();
+        put(&file, "operators/A/dense", &[points.len(), n, n], values);
+        put(&file, "operators/rhs", &[n], vec![1.0; n]);
+        put(&file, "solutions", &[points.len(), n], matrices.iter().flat_map(solved).collect());
+        put_parameters(&file, &["a", "b"], points);
+    }
+    write_text(folder, "study.toml", &STUDY.replace("1e-10", "1e-6"));
+    kolmo(folder, &["fit", "study.toml", "-o", "model.h5", "--quiet"]).success();
+    let model = hdf5::File::open(folder.join("model.h5")).unwrap();
+    let residual = model.group("reduced/residual").unwrap();
+    let mut largest = 0.0_f64;
+    for term in residual.groups().unwrap() {
+        let rows = term.dataset("rows").unwrap().read_2d::<f64>().unwrap();
+        let norms: Vec<f64> = term.dataset("norms").unwrap().read_raw().unwrap();
+        for (row, norm) in rows.rows().into_iter().zip(norms) {
+            largest = largest.max(row.dot(&row).sqrt() / norm);
+        }
+    }
+    println!("norms of the columns in the basis over their own: at most {largest}");
+    assert!((0.5..1.0 + 1e-9).contains(&largest), "{largest}");
+    drop(model);
+    // One mode: a large error, whose indicator has to be as large.
+    let run = ["validate", "model.h5", "--data", "test.h5", "--modes", "1", "--json", "scores.json", "--quiet"];
+    kolmo(folder, &run).success();
+    let scores: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("scores.json")).unwrap()).unwrap();
+    let least = scores["indicator"]["effectivity_min"].as_f64().unwrap();
+    println!("indicator / error: at least {least:.2}");
+    assert!(least > 0.3, "{least}");
+}

@@ -240,8 +240,39 @@ fn each_bad_input_is_refused_where_it_is() {
         let run = kolmo(folder, &["fit", "study.toml", "-o", "model.h5", "--quiet"]);
         println!("{}: {}", case.what, run.stderr.trim());
         check_message(&run, 2, &[case.code], case.words);
+        // All of them are known before the work.
+        let check = kolmo(folder, &["check", "study.toml"]);
+        check_message(&check, 2, &[case.code], case.words);
         assert!(contents(folder) == before, "{}: files changed", case.what);
     }
+}
+
+/// A matrix without a zero row or column may be singular as well; and what is solved for already is not refused.
+#[test]
+fn a_check_factorises_the_first_matrix() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let small = Small::new(N, N_MU);
+    write_study(folder, "");
+    small.write(&folder.join("train.h5"));
+    kolmo(folder, &["check", "study.toml"]).success();
+    let file = hdf5::File::open_rw(folder.join("train.h5")).unwrap();
+    // The first two rows hold nothing but the same number in the first column: structurally singular.
+    values_with(&file, &small, |v| {
+        v[0][..5].fill(0.0);
+        (v[0][0], v[0][2]) = (1.0, 1.0);
+    });
+    drop(file);
+    let words = ["train.h5, /operators, sample 0", "a regular matrix"];
+    for verb in [&["check", "study.toml"][..], &["fit", "study.toml", "-o", "model.h5", "--quiet"]] {
+        check_message(&kolmo(folder, verb), 2, &["K021"], &words);
+    }
+    let file = hdf5::File::open_rw(folder.join("train.h5")).unwrap();
+    let solutions = (0..N_MU * N).map(|i| 1.0 + (i as f64).sin()).collect();
+    put(&file, "solutions", &[N_MU, N], solutions);
+    drop(file);
+    kolmo(folder, &["check", "study.toml"]).success();
+    kolmo(folder, &["fit", "study.toml", "-o", "model.h5", "--quiet"]).success();
 }
 
 #[test]

@@ -210,10 +210,33 @@ fn orthonormal_columns<T: Scalar>() {
     }
 }
 
+/// More columns than one panel has: sums of columns of the same panel and of those before it give none, columns 1e-9 apart do.
+fn orthonormal_panels<T: Scalar>() {
+    let (n, m) = (150, 70);
+    let base = random::<T>(n, m, 3);
+    let w = Mat::from_fn(n, m, |i, j| match j {
+        10 | 40 | 69 => base[(i, 1)] + base[(i, j - 1)],
+        20..25 => base[(i, j - 17)] + T::real(1e-9) * base[(i, j)],
+        _ => base[(i, j)],
+    });
+    let mut q = Orthonormal::new(n, InnerProduct::Euclidean).unwrap();
+    let found = q.append(w.as_ref(), 1e-13, |_| 0.0).unwrap();
+    assert_eq!(found.kept, (0..m).filter(|j| ![10, 40, 69].contains(j)).collect::<Vec<usize>>());
+    assert_eq!((q.n_columns(), found.coefficients.nrows()), (67, 67));
+    let off = distance(q.coefficients(q.columns()).as_ref(), Mat::identity(67, 67).as_ref());
+    assert!(off < 1e-13, "{off:e}");
+    let d = distance(times(q.columns(), found.coefficients.as_ref()).as_ref(), w.as_ref());
+    assert!(d < 1e-14, "{d:e}");
+    // Upper trapezoidal: a column has parts in those before it only.
+    (0..67).for_each(|k| (0..found.kept[k]).for_each(|j| assert_eq!(found.coefficients[(k, j)], T::default())));
+}
+
 #[test]
 fn columns_stay_orthonormal() {
     orthonormal_columns::<f64>();
     orthonormal_columns::<c64>();
+    orthonormal_panels::<f64>();
+    orthonormal_panels::<c64>();
     let mut q = Orthonormal::<f64>::new(3, InnerProduct::Euclidean).unwrap();
     assert!(q.append(Mat::zeros(4, 1).as_ref(), 0.0, |_| 0.0).is_err());
     assert!(q.append(Mat::full(3, 1, f64::NAN).as_ref(), 0.0, |_| 0.0).is_err());

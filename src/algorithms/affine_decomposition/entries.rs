@@ -115,6 +115,16 @@ impl<T: Scalar> EntryFit<T> {
     }
 }
 
+/// Why nothing but zeros is refused.
+pub(crate) fn nothing_but_zeros() -> Error {
+    Error::argument("entries of the training matrices", "zeros", "matrices that are not zero")
+}
+
+/// Why more terms than matrices are refused.
+pub(crate) fn too_many(n_terms: usize, n_training: usize) -> Error {
+    Error::argument("number of terms", n_terms, format!("at most {n_training}, the training matrices"))
+}
+
 /// Chooses terms and entries from `pool`: the entries `numbers` (in random order) of every training matrix, [n_pool, n_training].
 ///
 /// Terms are the columns that QR with column pivoting takes, as many as the tolerance needs: then no training matrix is missed by
@@ -130,7 +140,7 @@ pub fn choose_entries<T: Scalar>(
     let live: Vec<usize> =
         (0..pool.nrows()).filter(|i| (0..n_training).any(|j| pool[(*i, j)].modulus() > 0.0)).collect();
     if live.is_empty() {
-        return Err(Error::argument("entries of the training matrices", "zeros", "matrices that are not zero"));
+        return Err(nothing_but_zeros());
     }
     let at =
         |rows: &[usize], columns: &[usize]| Mat::from_fn(rows.len(), columns.len(), |i, j| pool[(rows[i], columns[j])]);
@@ -147,9 +157,7 @@ pub fn choose_entries<T: Scalar>(
     };
     let needed = pivots.iter().take_while(|p| **p > options.tolerance * smallest_norm.max(1e-3 * largest)).count();
     let n_terms = match options.terms {
-        Some(n) if n > n_training => {
-            return Err(Error::argument("number of terms", n, format!("at most {n_training}, the training matrices")));
-        }
+        Some(n) if n > n_training => return Err(too_many(n, n_training)),
         // Beyond round-off there is nothing to fit.
         Some(n) => n.min(pivots.iter().take_while(|p| **p > 1e-14 * largest).count()),
         None => needed,
