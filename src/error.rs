@@ -242,6 +242,14 @@ pub const CODES: &[Code] = &[
         example: "error[K021]: operators.h5, /operators, sample 3: found pivot 0 of 0.0e0 where its column has 0.0e0; expected a regular matrix; mend: mend the matrix, leave out the sample with `select`, or hand in /solutions",
     },
     Code {
+        code: "K022",
+        cause: "operators are not those that the model, the study or the points say",
+        mend: "hand in operators of the same problem and the same points, or mend what the study declares",
+        audience: Audience::Program,
+        verbs: &["fit", "predict", "validate", "check"],
+        example: "error[K022]: new.h5, /operators/rhs, sample 0: found numbers that differ from the model's by 8.6e-1, relative; expected the same as in training: the model holds it for all parameters; mend: hand in operators of the same problem, or fit with samples in which it varies",
+    },
+    Code {
         code: "K100",
         cause: "arguments of a library call do not fit together",
         mend: "compare the shapes that the message states",

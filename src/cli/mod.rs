@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod explain;
 pub mod findings;
 pub mod fit;
+mod flags;
 pub mod info;
 pub mod info_report;
 pub mod operator_entries;

@@ -5,6 +5,7 @@ use super::source::{inner_product, inputs_of};
 use super::{Global, spare_files, warn};
 use kolmo::algorithms::pod::Truncation;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
+use kolmo::data::study_operators::Door;
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::csv::read_table;
@@ -134,7 +135,11 @@ fn fit_of<T: Scalar>(
         norm: norm_of(study, file, n)?,
         info: solution_info(file, n),
     };
-    let fitted = operator_model(training, &options).map_err(|e| in_file(e, file, study))?;
+    let mut fitted = operator_model(training, &options).map_err(|e| in_file(e, file, study))?;
+    // What the study wants to be learnt asks for nothing online.
+    let model = &mut fitted.model;
+    let parts = model.operators.iter_mut().chain([&mut model.rhs]).chain(model.outputs.iter_mut().map(|o| &mut o.part));
+    parts.for_each(|p| p.asked = !(p.is_learned() && study.operators.of(&p.name).door == Some(Door::Learned)));
     for (name, d) in &fitted.decomposed {
         lines.push(format!("{name}: {} terms, training missed by at most {:.1e}", d.members.len(), d.misfit));
     }

@@ -52,7 +52,10 @@ fn told<T: Scalar>(model: &OperatorModel<T>, about: &Provenance, entries: bool) 
             Rule::Functions(_) => ("functions", String::new()),
             Rule::Entries { fit, learned } => {
                 let learned = if learned.is_some() { ", learnt where none are given" } else { "" };
-                ("entries", format!(", {} entries{learned}", fit.entries.len()))
+                match part.asked {
+                    true => ("entries", format!(", {} entries{learned}", fit.entries.len())),
+                    false => ("learned", ", asks for nothing".to_string()),
+                }
             }
         };
         lines.push(format!("{}: {} terms by {door}{asks}", part.name, part.n_terms()));

@@ -6,10 +6,11 @@ use kolmo::data::study_operators::{Door, Function, OwnTable};
 use kolmo::data::{Expression, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::operators::{Form, Operator, OperatorFile, Quantity as Vector};
-use kolmo::linalg::scalar::Scalar;
+use kolmo::linalg::scalar::{Scalar, c64};
 use kolmo::mesh::Mesh;
 use kolmo::offline::decompose::{Functions, Quantity, Way};
 use kolmo::offline::operator_model::Matrices;
+use std::path::Path;
 
 /// What is to be decomposed, and a line for each on what was chosen and why.
 pub struct Quantities<'a, T> {
@@ -21,6 +22,8 @@ pub struct Quantities<'a, T> {
 
 /// Tolerance of a decomposition where the study names neither tolerance nor terms.
 const TOLERANCE: f64 = 1e-7;
+/// What may differ where all is said to be the same, relative.
+const SAME: f64 = 1e-6;
 /// Points of a mesh that functions are sampled at.
 const MOST_POINTS: usize = 20_000;
 
@@ -119,7 +122,7 @@ fn way_of(study: &Study, file: &OperatorFile, name: &str, own: &OwnTable, inputs
     let learn = own.door != Some(Door::Entries);
     let why = match own.door {
         Some(Door::Entries) => "by entries of the new operator, as the study says",
-        Some(Door::Learned) => "learnt from the training matrices, as the study says; flagged so in every answer",
+        Some(Door::Learned) => "learnt from the training matrices, as the study says; asks for nothing online",
         Some(Door::Functions) => {
             let (found, expected) = ("no expressions", "expressions = [\"…\"] of this operator");
             let place = format!("[operators.{name}]");
@@ -133,7 +136,7 @@ fn way_of(study: &Study, file: &OperatorFile, name: &str, own: &OwnTable, inputs
             ));
         }
         None => {
-            "by entries of the new operator (no functions are known); where none are given, coefficients are learnt, and flagged so"
+            "by entries of the new operator (no functions are known); where none are given, coefficients are learnt, and marked so (/learned)"
         }
     };
     Ok((Way::Entries { options: entry_options(own), learn }, why.into()))
@@ -150,7 +153,13 @@ fn way_of_matrix(
 ) -> Result<(Way, String)> {
     match &operator.form {
         Form::Matrices { constant: true, .. } => Ok((Way::Constant, "one matrix for all parameters".into())),
-        Form::Matrices { .. } if declared => Ok((Way::Constant, "declared the same for all parameters".into())),
+        Form::Matrices { .. } if declared => {
+            let k = file.operators.iter().position(|o| o.name == operator.name).unwrap_or(0);
+            let read = |sample: usize| file.matrix::<c64>(k, sample);
+            let tolerance = own.tolerance.unwrap_or(SAME).max(SAME);
+            is_constant(&study.file, &operator.name, rows, tolerance, &read)?;
+            Ok((Way::Constant, "declared the same for all parameters".into()))
+        }
         Form::Affine { n_terms, theta, .. } => {
             if !own.expressions.is_empty() {
                 if own.expressions.len() != *n_terms {
@@ -174,7 +183,10 @@ fn way_of_matrix(
                         Err(Error::input("K012", &study.file, &place, found, expected, "write two terms"))
                     }
                 };
-                let expressions = own.expressions.iter().map(real).collect::<Result<_>>()?;
+                let expressions = own.expressions.iter().map(real).collect::<Result<Vec<_>>>()?;
+                if let Some(theta) = theta {
+                    agree_with(&expressions, theta, rows, inputs, study, &place)?;
+                }
                 return Ok((
                     Way::Expressions(expressions),
                     format!("{n_terms} affine terms with the study's coefficients"),
@@ -205,7 +217,12 @@ fn vector<'a, T: Scalar>(
     inputs: &Table,
 ) -> Result<(Quantity<'a, T>, String)> {
     let own = study.operators.of(&vector.name);
-    let (way, why) = match vector.constant || study.operators.affine.contains(&vector.name) {
+    let declared = study.operators.affine.contains(&vector.name);
+    if declared && !vector.constant {
+        let read = |sample: usize| file.vector::<c64>(vector, sample);
+        is_constant(&study.file, &vector.name, rows, own.tolerance.unwrap_or(SAME).max(SAME), &read)?;
+    }
+    let (way, why) = match vector.constant || declared {
         true => (Way::Constant, "the same for all parameters".to_string()),
         false => way_of(study, file, &vector.name, &own, inputs)?,
     };
@@ -219,6 +236,73 @@ fn vector<'a, T: Scalar>(
         place: Box::new(move |e| (e % n, e / n)),
     };
     Ok((quantity, why))
+}
+
+/// That what is declared the same for all parameters is so in the file. Error: K022 with the sample that differs most. Cost: reads all.
+fn is_constant(
+    study: &Path,
+    name: &str,
+    rows: &[usize],
+    tolerance: f64,
+    read: &dyn Fn(usize) -> Result<Vec<c64>>,
+) -> Result<()> {
+    let Some((first, others)) = rows.split_first() else { return Ok(()) };
+    let reference = read(*first)?;
+    let norm = |v: &[c64]| v.iter().map(|v| v.modulus_squared()).sum::<f64>().sqrt();
+    let size = norm(&reference);
+    let mut worst = (0.0, *first);
+    for sample in others {
+        let missed: Vec<c64> = read(*sample)?.iter().zip(&reference).map(|(a, b)| *a - *b).collect();
+        let missed = norm(&missed) / size.max(f64::MIN_POSITIVE);
+        if missed > worst.0 {
+            worst = (missed, *sample);
+        }
+    }
+    if worst.0 <= tolerance {
+        return Ok(());
+    }
+    let found = format!("sample {} that differs from sample {first} by {:.1e}, relative", worst.1, worst.0);
+    let mend = format!("leave `{name}` out of `affine`");
+    Err(Error::input(
+        "K022",
+        study,
+        format!("[operators] affine, {name}"),
+        found,
+        "the same numbers for all parameters",
+        mend,
+    ))
+}
+
+/// That the coefficients of a study are those of the file. Error: K022.
+fn agree_with(
+    expressions: &[Expression],
+    theta: &faer::Mat<f64>,
+    rows: &[usize],
+    inputs: &Table,
+    study: &Study,
+    place: &str,
+) -> Result<()> {
+    for (q, e) in expressions.iter().enumerate() {
+        let largest = theta.col(q).iter().fold(0.0_f64, |m, t| m.max(t.abs()));
+        for (i, sample) in rows.iter().enumerate() {
+            let (value, own) = (e.value(inputs.row(i)), theta[(*sample, q)]);
+            // What is not finite is told where it is used.
+            if value.is_finite() && (value - own).abs() > SAME * largest {
+                let found = format!("{value} by `{}` at sample {sample}", e.text());
+                let expected = format!("{own}, theta of the file");
+                let mend = "mend the expression, or leave it out and theta is taken";
+                return Err(Error::input(
+                    "K022",
+                    &study.file,
+                    format!("{place}, term {}", q + 1),
+                    found,
+                    expected,
+                    mend,
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Terms that the band of wavenumbers and the size of the mesh let expect.
@@ -266,7 +350,7 @@ fn functions(study: &Study, file: &OperatorFile, name: &str, own: &OwnTable, inp
             let (found, expected) =
                 ("no points to sample the functions at", "points = { x = [from, to, number] }, or a /mesh");
             return Err(Error::input(
-                "K012",
+                "K022",
                 &study.file,
                 format!("[operators.{name}]"),
                 found,

@@ -1,6 +1,7 @@
 //! Pictures of the samples that a model of operators was tried on.
 
-use super::operator_validate::{Against, given_entries};
+use super::operator_entries::taken;
+use super::operator_validate::{Against, truth_of};
 use super::pictures::{Figure, sample_figure};
 use faer::Mat;
 use kolmo::error::Result;
@@ -21,9 +22,7 @@ pub fn of_samples(against: &Against) -> Result<(Vec<Figure>, Vec<String>)> {
 fn drawn<T: Scalar>(against: &Against, model: &OperatorModel<T>) -> Result<(Vec<Figure>, Vec<String>)> {
     let (scores, file) = (&against.scores, &against.operators.file);
     let places = scores.fields.first().and_then(|f| Some((f, f.median_and_worst()?)));
-    let (Some((f, (median, worst))), Some(solutions)) = (places, &file.solutions) else {
-        return Ok((Vec::new(), Vec::new()));
-    };
+    let Some((f, (median, worst))) = places else { return Ok((Vec::new(), Vec::new())) };
     let mesh = match (&against.mesh, obstacle(against.mesh.as_ref(), &model.info)) {
         (Some(mesh), None) => mesh,
         (_, reason) => {
@@ -36,22 +35,23 @@ fn drawn<T: Scalar>(against: &Against, model: &OperatorModel<T>) -> Result<(Vec<
     for (kind, place) in [("worst", worst), ("median", median)] {
         let row = scores.samples[place];
         let inputs = &scores.points.inputs[place];
-        let entries = given_entries(model, &against.study, file, &[row])?;
         let x = Mat::from_fn(1, inputs.len(), |_, j| inputs[j]);
+        let given = taken(file, model, x.as_ref(), &[row])?.entries;
+        let entries = model.parts().any(|p| !p.entries().is_empty()).then_some(given);
         let answers = model.answer(x.as_ref(), entries.as_deref(), n_modes)?;
         let real = |m: &Mat<T>| -> Vec<f64> { m.col(0).iter().map(|v| v.re()).collect() };
-        let std: Vec<f64> = model.standard_deviation(&answers).col(0).iter().copied().collect();
-        let interval: Vec<f64> = std.iter().map(|s| model.interval_factor * s).collect();
+        let std = model.standard_deviation(&answers);
+        let interval = model.intervals(&answers, std.as_ref());
         let parameters: Vec<(String, f64)> = model.inputs.names.iter().cloned().zip(inputs.iter().copied()).collect();
         let title = if T::IS_COMPLEX { format!("real part of {}", f.name) } else { f.name.clone() };
         let sample = Sample {
             title: &title,
             parameters: &parameters,
             field: &model.info,
-            truth: &real(&file.vectors::<T>(solutions, &[row])?),
+            truth: &real(&truth_of::<T>(&against.study, file, &[row], model, &x)?),
             prediction: &real(&model.reconstruct(answers.coefficients.as_ref())),
-            std: &std,
-            interval: &interval,
+            std: std.col_as_slice(0),
+            interval: interval.col_as_slice(0),
             confidence: model.confidence,
         };
         figures.push(sample_figure(scores, f, (kind, place), mesh, sample)?);

@@ -1,6 +1,7 @@
 //! `kolmo predict` with a model of operators.
 
-use super::operator_entries::entries_of;
+use super::flags::Flags;
+use super::operator_entries::{Taken, taken};
 use super::predict::{BATCH, Points, Predict, Sample, inputs_from};
 use super::{Global, spare_files, warn};
 use faer::{Mat, MatRef};
@@ -13,7 +14,7 @@ use kolmo::io::pod_model::Provenance;
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter};
 use kolmo::io::sample_writer::{SampleWriter, sample_outputs};
 use kolmo::linalg::scalar::Scalar;
-use kolmo::online::operator_model::{Answers, Entries, OperatorModel};
+use kolmo::online::operator_model::{Answers, OperatorModel, Reason};
 use serde_json::json;
 
 /// Refuses `--modes` that a model does not hold; all where it is not told.
@@ -90,10 +91,14 @@ fn run_of<T: Scalar>(args: &Predict, model: &OperatorModel<T>, about: &Provenanc
                 "hand in as many operators as points",
             ));
         }
-        Some(file) => Some((0..n).map(|i| entries_of(file, model, i)).collect::<Result<Vec<Entries<T>>>>()?),
+        Some(file) => {
+            same_parameters(file, &points, &model.inputs.names, x.as_ref())?;
+            Some(taken(file, model, x.as_ref(), &(0..n).collect::<Vec<_>>())?)
+        }
     };
-    let told = write(args, model, about, &points, x.as_ref(), entries.as_deref(), n_modes)?;
-    if told.learned > 0 {
+    let told = write(args, model, about, &points, x.as_ref(), entries.as_ref(), n_modes)?;
+    // A model that asks for nothing is given nothing.
+    if told.learned > 0 && model.parts().any(|p| !p.entries().is_empty()) {
         warn(&format!(
             "coefficients of {} of {n} points were learnt, not taken from the operators: --operators NEW.h5 gives better answers",
             told.learned
@@ -102,20 +107,45 @@ fn run_of<T: Scalar>(args: &Predict, model: &OperatorModel<T>, about: &Provenanc
     let largest = if n == 1 { "estimated relative error" } else { "largest estimated relative error" };
     global.result(
         &format!(
-            "predictions: {} ({n} point{}, {} flagged; {largest} {:.1e})",
+            "predictions: {} ({n} point{}, {}; {largest} {:.1e})",
             args.output.display(),
             if n == 1 { "" } else { "s" },
-            told.flagged,
+            told.flags.words(),
             told.largest
         ),
-        &json!({"predictions": args.output, "n_points": n, "extrapolating": told.flagged, "indicator_max": told.largest,
-            "learned": told.learned}),
+        &json!({"predictions": args.output, "n_points": n, "extrapolating": told.flags.count(), "flags": told.flags.json(),
+            "indicator_max": told.largest, "learned": told.learned}),
     )
+}
+
+/// That the parameters of the points are those of the operators, where the file names them. Error: K022.
+fn same_parameters(file: &OperatorFile, points: &Points, names: &[String], x: MatRef<'_, f64>) -> Result<()> {
+    if points.file == file.path() {
+        return Ok(());
+    }
+    for (j, name) in names.iter().enumerate() {
+        let Some(column) = file.parameters.position(name) else { continue };
+        for i in 0..x.nrows() {
+            let (own, asked) = (file.parameters.row(i)[column], x[(i, j)]);
+            if (own - asked).abs() > 1e-9 * own.abs().max(asked.abs()) {
+                let expected = format!("{asked}, as in the points");
+                return Err(Error::input(
+                    "K022",
+                    file.path(),
+                    format!("/parameters, row {}, {name}", i + 1),
+                    own.to_string(),
+                    expected,
+                    "hand in the operators of these points in their order, or leave --parameters out",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[derive(Default)]
 struct Told {
-    flagged: usize,
+    flags: Flags,
     learned: usize,
     largest: f64,
 }
@@ -136,7 +166,7 @@ pub fn scalar_names<T: Scalar>(model: &OperatorModel<T>) -> Vec<String> {
 pub fn expand<T: Scalar>(model: &OperatorModel<T>, answers: &Answers<T>) -> PredictionBatch {
     let u = model.reconstruct(answers.coefficients.as_ref());
     let std = model.standard_deviation(answers);
-    let interval = Mat::from_fn(std.nrows(), std.ncols(), |i, j| model.interval_factor * std[(i, j)]);
+    let interval = model.intervals(answers, std.as_ref());
     let part = |f: fn(T) -> f64| PredictedField {
         values: Mat::from_fn(u.nrows(), u.ncols(), |i, j| f(u[(i, j)])),
         std: std.clone(),
@@ -146,8 +176,7 @@ pub fn expand<T: Scalar>(model: &OperatorModel<T>, answers: &Answers<T>) -> Pred
     let z = normal_quantile(model.confidence);
     let (mut scalars, mut scalars_std, mut scalars_interval) = (Vec::new(), Vec::new(), Vec::new());
     for j in 0..u.ncols() {
-        for v in answers.outputs.col(j).iter() {
-            let half = answers.indicator[j] * v.modulus();
+        for (v, half) in answers.outputs.col(j).iter().zip(answers.output_halves.col(j).iter().copied()) {
             for part in if T::IS_COMPLEX { vec![v.re(), v.im()] } else { vec![v.re()] } {
                 scalars.push(part);
                 scalars_interval.push(half);
@@ -175,20 +204,26 @@ fn write<T: Scalar>(
     about: &Provenance,
     points: &Points,
     x: MatRef<'_, f64>,
-    entries: Option<&[Entries<T>]>,
+    operators: Option<&Taken<T>>,
     n_modes: usize,
 ) -> Result<Told> {
     let (n, scalars) = (x.nrows(), scalar_names(model));
-    let mut told = Told::default();
+    let (mut told, mut learned) = (Told::default(), Vec::with_capacity(n));
     let mut answer = |start: usize| -> Result<PredictionBatch> {
         let b = BATCH.min(n - start);
-        let own = entries.map(|e| &e[start..start + b]);
+        let own = operators.map(|o| &o.entries[start..start + b]);
         let mut answers = model
             .answer(x.subrows(start, b), own, n_modes)
             .map_err(|e| in_words(e, &args.model, &x.row(start).iter().copied().collect::<Vec<_>>()))?;
+        let unlike = operators.into_iter().flat_map(|o| o.unlike[start..start + b].iter().enumerate());
+        unlike.for_each(|(i, missed)| missed.iter().for_each(|m| answers.distrust(i, *m)));
         super::predict::flag_constants(&mut answers.flags, about, &points.table, start);
-        told.flagged += answers.flags.iter().filter(|f| **f != 0).count();
+        for (flag, reason) in answers.flags.iter().zip(&answers.reasons) {
+            // A constant input that has another value lies outside too.
+            told.flags.add(if *flag == 0 { None } else { reason.or(Some(Reason::Outside)) });
+        }
         told.learned += answers.learned.iter().filter(|l| **l).count();
+        learned.extend(answers.learned.iter().map(|l| u8::from(*l)));
         told.largest = answers.indicator.iter().copied().fold(told.largest, f64::max);
         Ok(expand(model, &answers))
     };
@@ -198,6 +233,9 @@ fn write<T: Scalar>(
             PredictionWriter::create_for::<T>(&args.output, about.mesh.as_ref(), &points.table, infos, n, &scalars)?;
         for start in (0..n).step_by(BATCH) {
             writer.append(&answer(start)?)?;
+        }
+        if told.learned > 0 {
+            writer.mark("learned", &learned)?;
         }
         writer.finish()?;
         return Ok(told);

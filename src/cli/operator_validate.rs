@@ -1,15 +1,16 @@
 //! `kolmo validate` of a model of operators.
 
-use super::operator_entries::entries_of;
+use super::operator_entries::taken;
 use super::operator_fit::{Operators, fit, solution_info};
+use super::operator_parts::quantities;
 use super::operator_predict::{in_words, modes_of, scalar_names};
 use super::predict::inputs_from;
 use super::scores::{Collected, FieldScores};
 use super::source::inner_product;
 use super::{Global, warn};
 use faer::Mat;
+use kolmo::data::Table;
 use kolmo::data::study::Study;
-use kolmo::data::study_operators::Door;
 use kolmo::error::{Error, Result};
 use kolmo::io::operator_model_file::{AnyModel, METHOD, read};
 use kolmo::io::operators::OperatorFile;
@@ -17,8 +18,9 @@ use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::orthonormal::{applied, norms};
 use kolmo::linalg::scalar::{Scalar, adjoint_product, product};
 use kolmo::mesh::Mesh;
+use kolmo::offline::operator_model::full_solutions;
 use kolmo::online::coefficients::Given;
-use kolmo::online::operator_model::{Entries, OperatorModel};
+use kolmo::online::operator_model::{Answers, OperatorModel};
 use kolmo::report::modes::Spectrum;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -115,6 +117,9 @@ fn n_modes(model: &AnyModel) -> usize {
 fn json_of(scores: &Collected, conditions: &[f64]) -> Value {
     let mut value = scores.json();
     value["method"] = json!(METHOD);
+    if let Some(flags) = &scores.flags {
+        value["flags"]["reasons"] = flags.json();
+    }
     for (row, condition) in value["by_modes"].as_array_mut().into_iter().flatten().zip(conditions) {
         row["condition"] = json!(condition);
         if let (Some(row), true) = (row.as_object_mut(), condition.is_finite()) {
@@ -139,19 +144,6 @@ fn add(
     }
 }
 
-/// The entries of the samples `rows` that a model asks for, where it asks for any and the study does not learn them all.
-pub fn given_entries<T: Scalar>(
-    model: &OperatorModel<T>,
-    study: &Study,
-    file: &OperatorFile,
-    rows: &[usize],
-) -> Result<Option<Vec<Entries<T>>>> {
-    if study.operators.door == Some(Door::Learned) || model.parts().all(|p| p.entries().is_empty()) {
-        return Ok(None);
-    }
-    rows.iter().map(|i| entries_of(file, model, *i)).collect::<Result<_>>().map(Some)
-}
-
 /// M x.
 fn product_with<T: Scalar>(m: &InnerProduct, x: &Mat<T>) -> Mat<T> {
     applied(m, x.as_ref()).unwrap_or_else(|| x.clone())
@@ -169,12 +161,17 @@ fn add_of<T: Scalar>(
 ) -> Result<Vec<f64>> {
     let file = &operators.file;
     let n_modes = modes_of(model, modes, model_file)?;
-    let truth = truth_of::<T>(file, rows, model.info.n_entities)?;
     let x_all = inputs_from(&operators.parameters, &model.inputs.names, file.path())?;
     let x = Mat::from_fn(rows.len(), x_all.ncols(), |i, j| x_all[(rows[i], j)]);
-    let entries = given_entries(model, study, file, rows)?;
+    let given = taken(file, model, x.as_ref(), rows)?;
+    let truth = truth_of::<T>(study, file, rows, model, &x)?;
+    let entries = model.parts().any(|p| !p.entries().is_empty()).then_some(given.entries);
     let start = Instant::now();
-    let answers = model.answer(x.as_ref(), entries.as_deref(), n_modes).map_err(|e| in_words(e, file.path(), &[]))?;
+    let mut answers =
+        model.answer(x.as_ref(), entries.as_deref(), n_modes).map_err(|e| in_words(e, file.path(), &[]))?;
+    for (i, missed) in given.unlike.iter().enumerate() {
+        missed.iter().for_each(|m| answers.distrust(i, *m));
+    }
     let predicted = model.reconstruct(answers.coefficients.as_ref());
     scores.seconds += start.elapsed().as_secs_f64();
     let info = solution_info(file, model.info.n_entities);
@@ -187,6 +184,7 @@ fn add_of<T: Scalar>(
         file.path(),
     )?;
     let std = model.standard_deviation(&answers);
+    let intervals = model.intervals(&answers, std.as_ref());
     let (size, error) = (norms(&m, truth.as_ref()), norms(&m, (&truth - &predicted).as_ref()));
     // Coordinates of the truth in the basis, and what no combination of it reaches.
     let v = model.reduced.basis().subcols(0, n_modes).to_owned();
@@ -211,14 +209,14 @@ fn add_of<T: Scalar>(
         let difference: f64 = (0..truth.nrows()).map(|i| (truth[(i, j)] - predicted[(i, j)]).modulus_squared()).sum();
         s.rrmse.push(difference / (truth.nrows() as f64 * largest.max(floor * floor)));
         for i in 0..truth.nrows() {
-            let half = model.interval_factor * std[(i, j)];
+            let half = intervals[(i, j)];
             s.covered += usize::from((truth[(i, j)] - predicted[(i, j)]).modulus() <= half);
             s.width += 2.0 * half;
         }
         s.entries += truth.nrows();
         let step = truth.nrows().div_ceil(SHOWN.div_ceil(rows.len())).max(1);
         for i in (0..truth.nrows()).step_by(step) {
-            s.shown.push([truth[(i, j)].re(), predicted[(i, j)].re(), model.interval_factor * std[(i, j)]]);
+            s.shown.push([truth[(i, j)].re(), predicted[(i, j)].re(), intervals[(i, j)]]);
         }
     }
     let worst = s.relative.clone();
@@ -271,22 +269,42 @@ fn add_of<T: Scalar>(
     scores.indicator.extend(&answers.indicator);
     scores.error.extend(worst);
     scores.outside += answers.flags.iter().filter(|f| **f != 0).count();
-    add_outputs(scores, model, file, rows, &truth, &answers.outputs, &answers.indicator)?;
+    answers.reasons.iter().for_each(|r| scores.flags.get_or_insert_default().add(*r));
+    add_outputs(scores, model, file, rows, &truth, &answers)?;
     Ok(conditions)
 }
 
-/// Full-order solutions: of the file, which has to hold them.
-fn truth_of<T: Scalar>(file: &OperatorFile, rows: &[usize], n: usize) -> Result<Mat<T>> {
+/// Full-order solutions: of the file; else of the full problems, where it holds whole operators.
+/// Solutions of the samples `rows` at the inputs `x`: those of the file, else of the full problems.
+pub fn truth_of<T: Scalar>(
+    study: &Study,
+    file: &OperatorFile,
+    rows: &[usize],
+    model: &OperatorModel<T>,
+    x: &Mat<f64>,
+) -> Result<Mat<T>> {
+    let n = model.info.n_entities;
     let Some(solutions) = &file.solutions else {
-        let expected = "/solutions [n_mu, n] to compare with";
-        return Err(Error::input(
-            "K002",
-            file.path(),
-            "/solutions",
-            "no such data set",
-            expected,
-            "write the solutions",
-        ));
+        let whole = file.operators.iter().all(|o| o.pattern().is_some())
+            && file.rhs.as_ref().is_some_and(|r| r.length == n)
+            && model.operators.iter().all(|p| file.operators.iter().any(|o| o.name == p.name));
+        if !whole {
+            let expected =
+                "/solutions [n_mu, n] to compare with, or whole operators and right-hand sides to solve with";
+            return Err(Error::input(
+                "K002",
+                file.path(),
+                "/solutions",
+                "no such data set",
+                expected,
+                "write the solutions",
+            ));
+        }
+        let values = (0..x.nrows()).flat_map(|i| x.row(i).iter().copied().collect::<Vec<_>>()).collect();
+        let inputs = Table::new(model.inputs.names.clone(), values)?;
+        let all = quantities::<T>(study, file, rows, &inputs)?;
+        warn(&format!("{}: no /solutions; {} full problems are solved", file.path().display(), rows.len()));
+        return full_solutions(&all.operators, &all.rhs, x.as_ref()).map_err(|e| e.in_file(file.path()));
     };
     if solutions.length != n {
         let (found, expected) =
@@ -335,8 +353,7 @@ fn add_outputs<T: Scalar>(
     file: &OperatorFile,
     rows: &[usize],
     truth: &Mat<T>,
-    predicted: &Mat<T>,
-    indicator: &[f64],
+    answers: &Answers<T>,
 ) -> Result<()> {
     let mut first = 0;
     let names = scalar_names(model);
@@ -352,8 +369,8 @@ fn add_outputs<T: Scalar>(
                     let n = truth.nrows();
                     let value: T =
                         l[row * n..(row + 1) * n].iter().zip(truth.col(j).iter()).map(|(l, u)| *l * *u).sum();
-                    let answer = predicted[(first + row, j)];
-                    let half = indicator[j] * answer.modulus();
+                    let answer = answers.outputs[(first + row, j)];
+                    let half = answers.output_halves[(first + row, j)];
                     let of = |v: T| if part == 0 { v.re() } else { v.im() };
                     triples.push([of(value), of(answer), half]);
                 }

@@ -1,5 +1,6 @@
 //! `kolmo validate --html`: one page that says how good a model is.
 
+use super::flags::words;
 use super::pictures::{Figure, Place};
 use super::scores::Collected;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
@@ -126,6 +127,9 @@ fn verdict(validated: &Validated<'_>, scores: &Collected, value: &Value) -> (Str
     more.extend(indicator(&value["indicator"]));
     match value["flags"]["extrapolating"].as_u64() {
         Some(0) | None => {}
+        Some(m) if !value["flags"]["reasons"].is_null() => {
+            more.push(format!("Of the {n} samples {}.", words(m, &value["flags"]["reasons"])));
+        }
         Some(m) => more.push(format!(
             "{m} of the {n} samples {} outside the training box: there the model extrapolates.",
             if m == 1 { "lies" } else { "lie" }
@@ -251,8 +255,11 @@ fn tables(page: &mut Page, value: &Value) {
         &["", "least", "median", "largest", "rank correlation"],
         &[("estimated / true error".to_string(), cells.to_vec())],
     );
-    let outside = value["flags"]["extrapolating"].as_u64().unwrap_or(0);
-    page.paragraph(&format!("Samples outside the training box: {outside}."));
+    let flagged = value["flags"]["extrapolating"].as_u64().unwrap_or(0);
+    match value["flags"]["reasons"].is_null() {
+        true => page.paragraph(&format!("Samples outside the training box: {flagged}.")),
+        false => page.paragraph(&format!("Samples: {}.", words(flagged, &value["flags"]["reasons"]))),
+    }
 }
 
 /// Seconds, with a unit that suits them.

@@ -20,7 +20,10 @@ pub struct Collected {
     pub indicator: Vec<f64>,
     /// Largest relative error over the fields.
     pub error: Vec<f64>,
+    /// Answers that are flagged.
     pub(super) outside: usize,
+    /// Why, where there are several reasons.
+    pub(super) flags: Option<super::flags::Flags>,
     pub(super) seconds: f64,
     /// Sums of error, projection error and indicator, and number of samples, for 1, 2, … modes.
     pub by_modes: Vec<[f64; 4]>,
@@ -126,6 +129,9 @@ impl Collected {
         self.indicator.extend(other.indicator);
         self.error.extend(other.error);
         self.outside += other.outside;
+        if let Some(other) = &other.flags {
+            self.flags.get_or_insert_default().merge(other);
+        }
         self.seconds += other.seconds;
         self.seconds_fit += other.seconds_fit;
     }

@@ -2,6 +2,7 @@
 
 use super::compare::{Comparison, check_mesh, rows_for};
 use super::fit::{fit, study_for, study_of};
+use super::flags::words;
 use super::operator_pictures;
 use super::operator_validate::{self, Against, against};
 use super::pictures::{self, Figure, Pictures, say};
@@ -382,5 +383,9 @@ fn table(value: &serde_json::Value) {
         number(&i["effectivity_max"]),
         number(&i["rank_correlation"])
     ));
-    print(&format!("outside the training box: {}", value["flags"]["extrapolating"]));
+    let flags = &value["flags"];
+    match flags["reasons"].is_null() {
+        true => print(&format!("outside the training box: {}", flags["extrapolating"])),
+        false => print(&words(flags["extrapolating"].as_u64().unwrap_or(0), &flags["reasons"])),
+    }
 }

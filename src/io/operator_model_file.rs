@@ -11,8 +11,9 @@ use crate::io::model_reader::ModelReader;
 use crate::io::model_writer::ModelWriter;
 use crate::io::pod_model::{Provenance, read_about, write_about};
 use crate::linalg::scalar::{Scalar, c64, product};
+use crate::linalg::sketch::PROBES;
 use crate::online::InputSpace;
-use crate::online::coefficients::{Interpolated, Part, Rule};
+use crate::online::coefficients::{Interpolated, Known, Part, Rule};
 use crate::online::operator_model::{OperatorModel, Output, Trust};
 use crate::online::reduced_basis::{Parts, Projection, ReducedBasis};
 use crate::online::reduced_basis_residual::{Columns, Residual};
@@ -36,6 +37,16 @@ struct PartText {
     name: String,
     rule: RuleText,
     places: Vec<(usize, usize)>,
+    /// Absent in older files: entries were asked for whatever the door.
+    #[serde(default = "yes")]
+    asked: bool,
+    /// Largest misfits of training matrices; absent in older files, which have no sketches of the terms either.
+    #[serde(default)]
+    usual: Option<[f64; 2]>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +63,9 @@ enum RuleText {
         columns: Vec<usize>,
         rows: Vec<usize>,
         errors: Vec<f64>,
+        /// Absent in older files.
+        #[serde(default)]
+        checks: Vec<(usize, Vec<f64>)>,
     },
     Entries {
         members: Vec<usize>,
@@ -101,6 +115,9 @@ struct ModelText {
     trust_learned: Option<TrustText>,
     direct: Option<Vec<GroupText>>,
     inertia: Option<(usize, usize)>,
+    /// Of the rows of each output; absent in older files.
+    #[serde(default)]
+    output_factors: Vec<Vec<[f64; 2]>>,
 }
 
 fn damaged(file: &Path, place: &str) -> Error {
@@ -165,11 +182,15 @@ fn write_of<T: Scalar>(path: &Path, model: &OperatorModel<T>, about: &Provenance
     put_columns(&mut w, &format!("{pod}/basis"), &parts.basis)?;
     w.f64(&format!("{pod}/singular_values"), &[parts.singular_values.len()], &parts.singular_values)?;
     w.f64(&format!("{pod}/spread"), &[model.spread.len()], &model.spread)?;
-    w.attr_f64(&pod, "interval_factor", model.interval_factor)?;
+    w.attr_f64(&pod, "interval_factor", model.interval_factor[0])?;
+    w.attr_f64(&pod, "interval_factor_learned", model.interval_factor[1])?;
     let n = model.n_modes();
     let all = parts.matrices.iter().flat_map(|m| m.col_iter().flat_map(|c| c.iter().copied().collect::<Vec<_>>()));
     put(&mut w, "/reduced/matrices", &[parts.matrices.len(), n, n], all)?;
     put_columns(&mut w, "/reduced/rhs", &parts.rhs)?;
+    if let Some(gram) = &model.gram {
+        put_columns(&mut w, "/reduced/gram", gram)?;
+    }
     if let Some(residual) = &parts.residual {
         let (_, n_terms, _) = residual.shape();
         for q in 0..n_terms {
@@ -186,6 +207,7 @@ fn write_of<T: Scalar>(path: &Path, model: &OperatorModel<T>, about: &Provenance
         trust_learned: model.trust_learned.map(TrustText::from),
         direct: model.direct.as_ref().map(|d| put_learned(&mut w, "/parts/direct", d)).transpose()?,
         inertia: model.inertia,
+        output_factors: model.outputs.iter().map(|o| o.factors.clone()).collect(),
     };
     for (k, part) in model.operators.iter().enumerate() {
         text.operators.push(put_part(&mut w, &format!("/parts/operator_{k}"), part)?);
@@ -221,6 +243,9 @@ fn put_part<T: Scalar>(w: &mut ModelWriter, place: &str, part: &Part<T>) -> Resu
         Rule::Functions(f) => {
             put_columns(w, &format!("{place}/lower"), &f.fit.eim.lower)?;
             put_columns(w, &format!("{place}/upper"), &f.fit.eim.upper)?;
+            if !f.checks.is_empty() {
+                put_columns(w, &format!("{place}/check_values"), &f.check_values)?;
+            }
             let text = |e: &Expression| e.text().to_string();
             RuleText::Functions {
                 functions: f.functions.iter().map(|(re, im)| (text(re), im.as_ref().map(text))).collect(),
@@ -232,6 +257,7 @@ fn put_part<T: Scalar>(w: &mut ModelWriter, place: &str, part: &Part<T>) -> Resu
                 columns: f.fit.eim.columns.clone(),
                 rows: f.fit.eim.points.clone(),
                 errors: f.fit.eim.errors.clone(),
+                checks: f.checks.clone(),
             }
         }
         Rule::Entries { fit, learned } => {
@@ -249,7 +275,11 @@ fn put_part<T: Scalar>(w: &mut ModelWriter, place: &str, part: &Part<T>) -> Resu
             }
         }
     };
-    Ok(PartText { name: part.name.clone(), rule, places: part.places.clone() })
+    if let Some(known) = &part.known {
+        put_columns(w, &format!("{place}/sketch"), &known.terms)?;
+    }
+    let usual = part.known.as_ref().map(|k| k.usual);
+    Ok(PartText { name: part.name.clone(), rule, places: part.places.clone(), asked: part.asked, usual })
 }
 
 fn put_learned(w: &mut ModelWriter, place: &str, l: &LearnedEntries) -> Result<Vec<GroupText>> {
@@ -275,10 +305,31 @@ fn get_part<T: Scalar>(r: &ModelReader, place: &str, text: PartText, inputs: &[S
     let rule = match text.rule {
         RuleText::Constant => Rule::Constant,
         RuleText::Expressions(e) => Rule::Expressions(e.iter().map(|e| parse(e, inputs)).collect::<Result<_>>()?),
-        RuleText::Functions { functions, amplitude, variables, points, amplitudes, weights, columns, rows, errors } => {
+        RuleText::Functions {
+            functions,
+            amplitude,
+            variables,
+            points,
+            amplitudes,
+            weights,
+            columns,
+            rows,
+            errors,
+            checks,
+        } => {
             let (lower, upper) =
                 (get_columns(r, &format!("{place}/lower"))?, get_columns(r, &format!("{place}/upper"))?);
             if columns.len() != lower.nrows() || upper.nrows() != lower.nrows() || points.len() != columns.len() {
+                return Err(damaged(r.path(), place));
+            }
+            let check_values = match checks.is_empty() {
+                true => Mat::zeros(0, 0),
+                false => get_columns(r, &format!("{place}/check_values"))?,
+            };
+            let known = checks.iter().all(|(s, _)| *s < weights.len());
+            if !known
+                || !checks.is_empty() && (check_values.nrows(), check_values.ncols()) != (checks.len(), columns.len())
+            {
                 return Err(damaged(r.path(), place));
             }
             let eim = Eim {
@@ -301,6 +352,8 @@ fn get_part<T: Scalar>(r: &ModelReader, place: &str, text: PartText, inputs: &[S
                 amplitude: amplitude.map(|t| parse(&t, inputs)).transpose()?,
                 variables,
                 points,
+                checks,
+                check_values,
             }))
         }
         RuleText::Entries { members, entries, n_fitted, of_samples, learned } => {
@@ -314,7 +367,15 @@ fn get_part<T: Scalar>(r: &ModelReader, place: &str, text: PartText, inputs: &[S
             Rule::Entries { fit, learned }
         }
     };
-    Ok(Part { name: text.name, rule, places: text.places })
+    let mut part = Part { name: text.name, rule, places: text.places, asked: text.asked, known: None };
+    if let Some(usual) = text.usual {
+        let terms = get_columns(r, &format!("{place}/sketch"))?;
+        if (terms.nrows(), terms.ncols()) != (PROBES, part.n_terms()) {
+            return Err(damaged(r.path(), place));
+        }
+        part.known = Some(Known { terms, usual });
+    }
+    Ok(part)
 }
 
 /// The method of a model file. Errors: as [`ModelReader::open`].
@@ -375,12 +436,19 @@ fn read_of<T: Scalar>(r: &ModelReader) -> Result<OperatorModel<T>> {
     let operators = text.operators.into_iter().enumerate();
     let mut outputs = Vec::new();
     for (k, (part, n_rows)) in text.outputs.into_iter().enumerate() {
+        let factors = text.output_factors.get(k).cloned().unwrap_or_default();
         let place = format!("/parts/output_{k}");
         outputs.push(Output {
             reduced: get_columns(r, &format!("{place}/reduced"))?,
             part: get_part(r, &place, part, &names)?,
             n_rows,
+            factors,
         });
+    }
+    let given = r.attr_f64(&pod, "interval_factor")?;
+    let gram = if r.exists("/reduced/gram") { Some(get_columns(r, "/reduced/gram")?) } else { None };
+    if gram.as_ref().is_some_and(|g: &Mat<T>| (g.nrows(), g.ncols()) != (n, n)) {
+        return Err(damaged(path, "/reduced/gram"));
     }
     Ok(OperatorModel {
         info: FieldInfo { name, location, n_entities, n_components: 1, vector: false },
@@ -395,7 +463,9 @@ fn read_of<T: Scalar>(r: &ModelReader) -> Result<OperatorModel<T>> {
         direct: text.direct.map(|d| get_learned(r, "/parts/direct", d)).transpose()?,
         inertia: text.inertia,
         spread: r.f64(&format!("{pod}/spread"))?.1,
-        interval_factor: r.attr_f64(&pod, "interval_factor")?,
+        // Older files have one for all answers.
+        interval_factor: [given, if gram.is_some() { r.attr_f64(&pod, "interval_factor_learned")? } else { given }],
+        gram,
         confidence: r.attr_f64("/", "confidence")?,
         n_snapshots: r.attr_u64("/", "n_samples")? as usize,
         inputs,

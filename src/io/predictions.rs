@@ -172,6 +172,16 @@ impl PredictionWriter {
         Ok(())
     }
 
+    /// Writes `/<name>` [n_samples], a mark of each sample.
+    pub fn mark(&self, name: &str, marks: &[u8]) -> Result<()> {
+        let path = self.temporary.target();
+        if marks.len() != self.n_samples {
+            return Err(Error::argument("marks of samples", marks.len(), self.n_samples));
+        }
+        let data = hdf::create::<u8>(&self.hdf5, name, &[marks.len()]).map_err(|e| write_error(path, e))?;
+        hdf::write_rows(path, &data, 0..marks.len(), marks)
+    }
+
     /// Flushes the file and gives it its name. Errors: [`Error::Argument`] where samples are missing, [`Error::Write`].
     pub fn finish(self) -> Result<()> {
         if self.written != self.n_samples {

@@ -16,6 +16,7 @@ pub mod reconstruction;
 pub mod reconstruction_batch;
 pub mod scalar;
 pub mod simd;
+pub mod sketch;
 pub mod slab_products;
 pub mod slabs;
 pub mod small;

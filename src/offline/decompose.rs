@@ -7,7 +7,7 @@ use crate::algorithms::gaussian_process::GpOptions;
 use crate::data::Expression;
 use crate::error::{Error, Result};
 use crate::linalg::scalar::Scalar;
-use crate::online::coefficients::{Given, Interpolated, Part, Rule};
+use crate::online::coefficients::{Given, Interpolated, Part, Rule, misfit_of};
 use faer::{Mat, MatRef};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -100,6 +100,8 @@ pub struct Decomposed<T> {
 
 /// Entries that are sampled of every training matrix.
 const POOL: usize = 4096;
+/// Points at which each function is compared with its interpolation online.
+const CHECKS: usize = 25;
 
 /// Decomposes one quantity. `x` [n_training, n_inputs] are the inputs of the training.
 ///
@@ -114,7 +116,7 @@ pub fn decompose<T: Scalar>(
 ) -> Result<(Part<T>, Decomposed<T>)> {
     let n = x.nrows();
     let row = |i: usize| -> Vec<f64> { x.row(i).iter().copied().collect() };
-    let part = |rule, places| Part { name: quantity.name.clone(), rule, places };
+    let part = |rule, places| Part::new(quantity.name.clone(), rule, places);
     match &quantity.way {
         Way::Constant => Ok((
             part(Rule::Constant, Vec::new()),
@@ -172,8 +174,7 @@ pub fn decompose<T: Scalar>(
             for j in 0..n {
                 let a = chosen.col_as_slice(j);
                 let beta = fit.coefficients(a);
-                let (fitted, validated) = fit.misfit(a, &beta);
-                misfit = misfit.max(fitted).max(validated);
+                misfit = misfit.max(misfit_of(&fit, a, &beta, 0.0));
                 sum_beta = sum_beta.max(beta.iter().map(|b| b.modulus()).sum());
             }
             let learned = if *learn { Some(LearnedEntries::new(chosen.as_ref(), x, true, gp)?) } else { None };
@@ -220,8 +221,7 @@ pub fn check<T: Scalar>(quantity: &Quantity<'_, T>, x: MatRef<'_, f64>) -> Resul
     match &quantity.way {
         Way::Constant | Way::Theta(_) => Ok(()),
         Way::Expressions(expressions) => {
-            let part: Part<T> =
-                Part { name: name.clone(), rule: Rule::Expressions(expressions.clone()), places: Vec::new() };
+            let part = Part::<T>::new(name.clone(), Rule::Expressions(expressions.clone()), Vec::new());
             let at = |i: usize| {
                 let x: Vec<f64> = x.row(i).iter().copied().collect();
                 part.coefficients(&x, Given::Nothing).map(|_| ()).map_err(|e| not_finite(e, name, i))
@@ -293,15 +293,28 @@ fn interpolate<T: Scalar>(name: &str, f: &Functions, x: MatRef<'_, f64>) -> Resu
     let fit = FunctionFit::new(g.as_ref(), n_functions, &amplitudes, &options)?;
     let points = fit.eim.points.iter().map(|p| (p / n_points, f.points[p % n_points].clone())).collect();
     let members = fit.eim.columns.clone();
+    // On points that the interpolation has not seen.
+    let (seen, check) = (g, f.values(name, x, &f.check)?);
     let interpolated = Interpolated {
         fit,
         functions: f.functions.clone(),
         amplitude: f.amplitude.clone(),
         variables: f.variables.clone(),
         points,
+        checks: Vec::new(),
+        check_values: Mat::zeros(0, 0),
     };
-    // On points that the interpolation has not seen.
-    let (seen, check) = (g, f.values(name, x, &f.check)?);
+    // Some of them tell online how well it does; of the sample itself, where there are no others.
+    let (beside, values) = if f.check.is_empty() { (&f.points, &seen) } else { (&f.check, &check) };
+    let step = beside.len().div_ceil(CHECKS).max(1);
+    let checks: Vec<(usize, usize)> =
+        (0..n_functions).flat_map(|s| (0..beside.len()).step_by(step).map(move |i| (s, i))).collect();
+    let weights = &interpolated.fit.weights;
+    let own = Mat::from_fn(checks.len(), members.len(), |k, m| {
+        let (s, i) = checks[k];
+        values[(s * beside.len() + i, members[m])] * T::real(weights[s])
+    });
+    let interpolated = interpolated.checked_at(checks.into_iter().map(|(s, i)| (s, beside[i].clone())).collect(), own);
     let (mut misfit, mut sum_beta) = (0.0_f64, 0.0_f64);
     for j in 0..n {
         let beta = interpolated.coefficients(&row(j))?;

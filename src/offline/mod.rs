@@ -5,6 +5,7 @@ pub mod calibration;
 pub mod cost;
 pub mod decompose;
 pub mod direct_solver;
+pub mod full_problem;
 pub mod held_out;
 mod kept;
 pub mod machine;
@@ -18,6 +19,7 @@ mod reduced_basis_projection;
 mod reduced_basis_residual;
 mod reduced_basis_sketch;
 pub mod reduced_basis_time;
+mod trials;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use crate::linalg::scalar::Scalar;
 use crate::linalg::sparse_lu::LuAnalysis;
 use crate::linalg::terms::{Pattern, Terms};
 use crate::offline::decompose::{Quantity, check};
-use crate::offline::operator_model::{Chosen, Matrices, full_solve, singular, union_of};
+use crate::offline::full_problem::{Chosen, Matrices, full_solve, singular, union_of};
 use faer::MatRef;
 use std::sync::Arc;
 

@@ -1,34 +1,32 @@
 //! Reduced basis from matrices alone: decompose the operators, compress the solutions, project, and try it on solutions that
 //! are left out.
 
+use crate::algorithms::conformal::normal_quantile;
 use crate::algorithms::gaussian_process::GpOptions;
 use crate::algorithms::pod::Truncation;
 use crate::data::FieldInfo;
 use crate::data::study_operators;
 use crate::error::{Error, Result};
 use crate::linalg::inner_product::InnerProduct;
-use crate::linalg::scalar::{Scalar, product};
+use crate::linalg::orthonormal::applied;
+use crate::linalg::scalar::{Scalar, adjoint_product, product};
+use crate::linalg::sketch::{PROBES, Sketch};
 use crate::linalg::sparse_cholesky::SparseCholesky;
 use crate::linalg::sparse_lu::LuAnalysis;
 use crate::linalg::terms::{Pattern, Terms};
 use crate::offline::Progress;
 use crate::offline::decompose::{Decomposed, Quantity, decompose};
-use crate::offline::held_out::{Tried, held_out};
+use crate::offline::full_problem::{Chosen, full_solve, relative_residual, union_of};
+pub use crate::offline::full_problem::{Matrices, full_solutions};
+use crate::offline::held_out::{MOST, Tried, evenly, held_out};
 use crate::offline::reduced_basis::{self, AffineProblem, Coefficients, ResidualNorm, reduced_basis};
 use crate::online::InputSpace;
-use crate::online::coefficients::{Given, Part};
-use crate::online::operator_model::{OperatorModel, Output, Trust};
+use crate::online::coefficients::{Given, Known, Part, Rule};
+use crate::online::operator_model::{ALWAYS, OperatorModel, Output, Trust};
 use crate::online::reduced_basis::{Projection, ReducedBasis};
 use faer::{Mat, MatRef};
 use sprs::CsMat;
 use std::sync::Arc;
-
-/// One operator: its matrices, and where their numbers are.
-#[derive(Debug)]
-pub struct Matrices<'a, T> {
-    pub quantity: Quantity<'a, T>,
-    pub pattern: Arc<Pattern>,
-}
 
 /// What a training has.
 #[derive(Debug)]
@@ -76,93 +74,10 @@ pub struct Fitted<T: Scalar> {
     pub inner_product: String,
 }
 
-/// The matrices that are the terms, read one at a time, on the union of the operators' patterns.
-#[derive(Debug)]
-pub(super) struct Chosen<'a, 'b, T: Scalar> {
-    pub operators: &'b [Matrices<'a, T>],
-    /// Operator and member of each term.
-    pub terms: Vec<(usize, usize)>,
-    pub union: Arc<Pattern>,
-    /// Place in the union of each entry of each operator; None where it is the union itself.
-    pub places: Vec<Option<Vec<usize>>>,
-}
-
-impl<T: Scalar> Terms<T> for Chosen<'_, '_, T> {
-    fn n_rows(&self) -> usize {
-        self.union.n_rows()
-    }
-
-    fn n_terms(&self) -> usize {
-        self.terms.len()
-    }
-
-    fn values(&self, term: usize) -> Result<Vec<T>> {
-        let (k, member) = self.terms[term];
-        self.of(k, member)
-    }
-
-    fn pattern(&self) -> &Arc<Pattern> {
-        &self.union
-    }
-}
-
-impl<T: Scalar> Chosen<'_, '_, T> {
-    /// The sum of the operators at training parameter `sample`, whose inputs are `x`.
-    pub fn at(&self, sample: usize, x: &[f64]) -> Result<Vec<T>> {
-        let mut all = vec![T::default(); self.union.n_entries()];
-        for (operator, places) in self.operators.iter().zip(&self.places) {
-            let values = operator.quantity.at(sample, x)?;
-            match places {
-                None => all.iter_mut().zip(values).for_each(|(a, v)| *a += v),
-                Some(places) => places.iter().zip(values).for_each(|(p, v)| all[*p] += v),
-            }
-        }
-        Ok(all)
-    }
-
-    fn of(&self, k: usize, member: usize) -> Result<Vec<T>> {
-        let values = (self.operators[k].quantity.read)(member)?;
-        let Some(places) = &self.places[k] else { return Ok(values) };
-        let mut all = vec![T::default(); self.union.n_entries()];
-        places.iter().zip(values).for_each(|(p, v)| all[*p] += v);
-        Ok(all)
-    }
-}
-
-/// The union of patterns, and the place in it of each entry of each.
-pub(super) fn union_of(patterns: &[&Arc<Pattern>]) -> (Arc<Pattern>, Vec<Option<Vec<usize>>>) {
-    if patterns.iter().all(|p| p == &patterns[0]) {
-        return (patterns[0].clone(), vec![None; patterns.len()]);
-    }
-    let n = patterns[0].n_rows();
-    if let Some(dense) = patterns.iter().find(|p| matches!(p.as_ref(), Pattern::Dense { .. })) {
-        let place = |p: &Pattern| (0..p.n_entries()).map(|e| p.place(e)).map(|(i, j)| i * n + j).collect();
-        let places = patterns.iter().map(|p| (*p != *dense).then(|| place(p))).collect();
-        return ((*dense).clone(), places);
-    }
-    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); n];
-    let each = |p: &Pattern, f: &mut dyn FnMut(usize, usize)| {
-        if let Pattern::Sparse { indptr, indices } = p {
-            for i in 0..n {
-                indices[indptr[i]..indptr[i + 1]].iter().for_each(|j| f(i, *j));
-            }
-        }
-    };
-    patterns.iter().for_each(|p| each(p, &mut |i, j| rows[i].push(j)));
-    let mut indptr = vec![0];
-    for row in &mut rows {
-        row.sort_unstable();
-        row.dedup();
-        indptr.push(indptr[indptr.len() - 1] + row.len());
-    }
-    let of = |p: &Arc<Pattern>| {
-        let mut places = Vec::with_capacity(p.n_entries());
-        each(p, &mut |i, j| places.push(indptr[i] + rows[i].partition_point(|c| *c < j)));
-        Some(places)
-    };
-    let places = patterns.iter().map(|p| of(p)).collect();
-    (Arc::new(Pattern::Sparse { indptr, indices: rows.concat() }), places)
-}
+/// Training matrices beside the terms that are compared with them as a whole.
+const COMPARED: usize = 8;
+/// Matrices may be missed more than the functions that they are linear in by this factor.
+const FUNCTIONS: f64 = 100.0;
 
 /// Reduced basis of a parameter-dependent linear problem from its matrices.
 ///
@@ -194,6 +109,21 @@ pub fn operator_model<T: Scalar>(training: Training<'_, T>, options: &Options) -
     let of_operators = decomposed[..n_operators].iter().enumerate();
     let terms = of_operators.flat_map(|(k, (_, d))| d.members.iter().map(move |m| (k, *m))).collect();
     let patterns: Vec<&Arc<Pattern>> = training.operators.iter().map(|o| &o.pattern).collect();
+    for (k, (part, (_, d))) in parts.iter_mut().zip(&decomposed).enumerate() {
+        let n = patterns[0].n_rows();
+        let sketch = |values: &[T]| match patterns.get(k) {
+            Some(pattern) => Sketch::of_matrix(pattern, values),
+            None => Sketch::of_vectors(n, values),
+        };
+        let known = known(part, d, all[k], x, &sketch)?;
+        if let (Rule::Functions(_), true) = (&part.rule, known.usual[0] > FUNCTIONS * d.misfit.max(1e-6)) {
+            remarks.push(format!(
+                "warning: {}: training matrices are missed by {:.1e}, the functions by {:.1e}: the matrices may not be linear in these functions",
+                part.name, known.usual[0], d.misfit
+            ));
+        }
+        part.known = Some(known);
+    }
     let (union, places) = union_of(&patterns);
     let chosen = Chosen { operators: &training.operators, terms, union, places };
     let rhs = columns(&training.rhs, &decomposed[n_operators].1.members)?;
@@ -204,11 +134,18 @@ pub fn operator_model<T: Scalar>(training: Training<'_, T>, options: &Options) -
     let (metric, inner_product) = metric(training.inner_product.as_ref(), &chosen.union, || matrix_at(middle))?;
     let solutions = match training.solutions {
         Some(u) => {
-            let missed =
-                relative_residual(&chosen.union, &matrix_at(middle)?, &rhs_at(middle)?, u.as_ref().subcols(middle, 1))?;
-            if missed > 1e-3 {
+            let tried = evenly(n_training, MOST);
+            let mut residuals = Vec::new();
+            for i in &tried {
+                let u = u.as_ref().subcols(*i, 1);
+                residuals.push((relative_residual(&chosen.union, &matrix_at(*i)?, &rhs_at(*i)?, u)?, *i));
+            }
+            residuals.retain(|(missed, _)| *missed > 1e-3);
+            if let Some((missed, i)) = residuals.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0)) {
                 remarks.push(format!(
-                    "warning: solution {middle} leaves a relative residual of {missed:.1e}: solutions and operators may not belong together"
+                    "warning: {} of {} solutions leave a relative residual above 1e-3, solution {i} one of {missed:.1e}: solutions and operators may not belong together",
+                    residuals.len(),
+                    tried.len()
                 ));
             }
             u
@@ -237,11 +174,15 @@ pub fn operator_model<T: Scalar>(training: Training<'_, T>, options: &Options) -
             part: parts[n_operators + 1 + k].clone(),
             n_rows: *n_rows,
             reduced: product(l.as_ref(), reduced.basis()),
+            factors: vec![[1.0; 2]; *n_rows],
         });
     }
     parts.truncate(n_operators + 1);
     let Some(rhs_part) = parts.pop() else { return Err(Error::argument("right-hand side", "none", "one")) };
-    let no_trust = Trust { misfit_weight: 1.0, factor: 1.0, typical: 0.0, alarm: f64::INFINITY };
+    let dual = applied(&training.norm, reduced.basis());
+    let gram = adjoint_product(reduced.basis(), dual.as_ref().map_or(reduced.basis(), |d| d.as_ref()));
+    drop(dual);
+    let no_trust = Trust { misfit_weight: 1.0, factor: 1.0, typical: 0.0, alarm: ALWAYS };
     let mut model = OperatorModel {
         inputs: training.inputs,
         info: training.info,
@@ -253,23 +194,70 @@ pub fn operator_model<T: Scalar>(training: Training<'_, T>, options: &Options) -
         trust_learned: None,
         direct: None,
         inertia: None,
+        gram: Some(gram),
         spread: vec![0.0; chosen.n_rows()],
-        interval_factor: 1.0,
+        interval_factor: [normal_quantile(options.confidence); 2],
         confidence: options.confidence,
         n_snapshots: n_training,
     };
     options.progress.tell("solutions left out", steps - 1, steps);
     let entries =
         |i: usize| -> Vec<Vec<T>> { decomposed.iter().map(|(_, d)| d.entries.col_as_slice(i).to_vec()).collect() };
-    let tried = Tried { x, solutions: solutions.as_ref(), norm: &training.norm, metric: &metric, entries: &entries };
+    let functionals = |k: usize, i: usize| training.outputs[k].0.at(i, &row(i));
+    let tried = Tried {
+        x,
+        solutions: solutions.as_ref(),
+        norm: &training.norm,
+        metric: &metric,
+        entries: &entries,
+        outputs: &functionals,
+    };
     choose_projection(&mut model, &tried, options.projection, &mut remarks)?;
-    let sum_theta = held_out(&mut model, &tried, options)?;
+    let sum_theta = held_out(&mut model, &tried, options, &mut remarks)?;
     if model.direct.is_some() {
         let why = "which does better on solutions left out than learnt operators";
         remarks.push(format!("without entries: the coefficients of the solution are learnt, {why}"));
     }
     options.progress.tell("done", steps, steps);
     Ok(Fitted { model, decomposed, remarks, sum_theta, projection_error, inner_product })
+}
+
+/// Sketches of the terms, and how much some of the training matrices are missed by the terms: with given entries, and with learnt ones.
+fn known<T: Scalar>(
+    part: &Part<T>,
+    decomposed: &Decomposed<T>,
+    quantity: &Quantity<'_, T>,
+    x: MatRef<'_, f64>,
+    sketch: &dyn Fn(&[T]) -> Sketch<T>,
+) -> Result<Known<T>> {
+    let members = &decomposed.members;
+    let mut terms = Mat::zeros(PROBES, members.len());
+    for (m, member) in members.iter().enumerate() {
+        let own = sketch(&(quantity.read)(*member)?);
+        own.sums.iter().enumerate().for_each(|(k, s)| terms[(k, m)] = *s);
+    }
+    let mut usual = [0.0_f64; 2];
+    let by_samples = match &part.rule {
+        Rule::Entries { fit, .. } => fit.of_samples,
+        Rule::Functions(_) => true,
+        _ => false,
+    };
+    if !by_samples {
+        return Ok(Known { terms, usual });
+    }
+    let others: Vec<usize> = (0..x.nrows()).filter(|i| !members.contains(i)).collect();
+    for k in evenly(others.len(), COMPARED) {
+        let i = others[k];
+        let own = sketch(&(quantity.read)(i)?);
+        let inputs: Vec<f64> = x.row(i).iter().copied().collect();
+        let beta = part.coefficients(&inputs, Given::of(decomposed.entries.col_as_slice(i)))?.values;
+        usual[0] = usual[0].max(own.misfit(terms.as_ref(), &beta));
+        if let Rule::Entries { fit, learned: Some(learned) } = &part.rule {
+            let beta = fit.coefficients(&learned.without::<T>(i));
+            usual[1] = usual[1].max(own.misfit(terms.as_ref(), &beta));
+        }
+    }
+    Ok(Known { terms, usual })
 }
 
 /// theta and gamma that the model finds at the training points.
@@ -342,15 +330,6 @@ fn metric<T: Scalar>(
     }
 }
 
-/// ||f - A u|| / ||f||.
-fn relative_residual<T: Scalar>(pattern: &Pattern, a: &[T], f: &[T], u: MatRef<'_, T>) -> Result<f64> {
-    let mut au = Mat::zeros(u.nrows(), 1);
-    pattern.apply(a, u, au.as_mut())?;
-    let missed: f64 = f.iter().enumerate().map(|(i, f)| (*f - au[(i, 0)]).modulus_squared()).sum();
-    let all: f64 = f.iter().map(|f| f.modulus_squared()).sum();
-    Ok(if missed == 0.0 { 0.0 } else { (missed / all.max(f64::MIN_POSITIVE)).sqrt() })
-}
-
 /// Modes of the solutions in X, and the projection of all terms; the residual is most accurate at the training points.
 fn project<T: Scalar>(
     chosen: &Chosen<'_, '_, T>,
@@ -369,24 +348,6 @@ fn project<T: Scalar>(
     let (all, left) = (energy(sigma), energy(&sigma[reduced.n_modes().min(sigma.len())..]));
     let missed = if left == 0.0 { 0.0 } else { (left / all).sqrt() };
     Ok((reduced, missed))
-}
-
-/// Solution of the full problem at training parameter `sample`. Error: K021.
-pub(super) fn full_solve<T: Scalar>(analysis: &Arc<LuAnalysis>, a: Vec<T>, f: &[T], sample: usize) -> Result<Mat<T>> {
-    let solved = analysis.factorize(a).and_then(|lu| lu.solve(MatRef::from_column_major_slice(f, f.len(), 1)));
-    let finite = |u: &Mat<T>| u.col(0).iter().all(|v| v.finite());
-    match solved {
-        Ok(u) if finite(&u) => Ok(u),
-        Ok(_) => Err(singular(sample, "a solution that is not finite".into())),
-        Err(Error::Argument { found, .. }) => Err(singular(sample, found)),
-        Err(e) => Err(singular(sample, e.to_string())),
-    }
-}
-
-/// K021 of the operator at training parameter `sample`.
-pub(super) fn singular(sample: usize, found: String) -> Error {
-    let mend = "mend the matrix, leave out the sample with `select`, or hand in /solutions";
-    Error::input("K021", "", format!("/operators, sample {sample}"), found, "a regular matrix", mend)
 }
 
 /// Galerkin where the reduced operator is definite in training, or as told; notes the inertia.

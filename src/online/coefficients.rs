@@ -11,8 +11,21 @@ use faer::{Mat, MatRef};
 pub struct Part<T: Scalar> {
     pub name: String,
     pub rule: Rule<T>,
-    /// Row and column of the entries that a rule asks for, in their order; empty for other rules.
+    /// Row and column of the entries of a rule, in their order; empty for other rules.
     pub places: Vec<(usize, usize)>,
+    /// Whether these entries are asked for online; not where they are learnt whatever there is.
+    pub asked: bool,
+    /// What tells a matrix that is no combination of the terms; None in models of older versions.
+    pub known: Option<Known<T>>,
+}
+
+/// The terms in few numbers, so that whole matrices can be compared with them.
+#[derive(Debug, Clone)]
+pub struct Known<T> {
+    /// Sketches of the terms [PROBES, n_terms].
+    pub terms: Mat<T>,
+    /// How much training matrices are missed at most, relative: with given and with learnt coefficients.
+    pub usual: [f64; 2],
 }
 
 /// How coefficients are found; there is one per operator, so that its size does not matter.
@@ -41,6 +54,10 @@ pub struct Interpolated<T: Scalar> {
     pub amplitude: Option<Expression>,
     /// Function and coordinates of each point of the interpolation.
     pub points: Vec<(usize, Vec<f64>)>,
+    /// The same of points that only tell how well the interpolation does; empty in models of older versions.
+    pub checks: Vec<(usize, Vec<f64>)>,
+    /// The functions at `checks` for each term, weighted [n_checks, n_terms].
+    pub check_values: Mat<T>,
 }
 
 /// Where the entries come from.
@@ -70,14 +87,32 @@ pub struct Coefficients<T> {
 }
 
 impl<T: Scalar> Interpolated<T> {
+    fn value(&self, x: &[f64], (s, point): &(usize, Vec<f64>)) -> T {
+        let variables: Vec<f64> = x.iter().chain(point).copied().collect();
+        let (re, im) = &self.functions[*s];
+        T::from_parts(re.value(&variables), im.as_ref().map_or(0.0, |e| e.value(&variables)))
+    }
+
     /// The functions' values at the points of the interpolation.
     pub fn values(&self, x: &[f64]) -> Vec<T> {
-        let at = |(s, point): &(usize, Vec<f64>)| {
-            let variables: Vec<f64> = x.iter().chain(point).copied().collect();
-            let (re, im) = &self.functions[*s];
-            T::from_parts(re.value(&variables), im.as_ref().map_or(0.0, |e| e.value(&variables)))
-        };
-        self.points.iter().map(at).collect()
+        self.points.iter().map(|p| self.value(x, p)).collect()
+    }
+
+    /// How much the combination of the terms misses the functions at points that are not interpolated, relative.
+    pub fn misfit(&self, x: &[f64], coefficients: &[T]) -> f64 {
+        let (mut missed, mut all) = (0.0, 0.0);
+        for (k, point) in self.checks.iter().enumerate() {
+            let value = self.value(x, point) * T::real(self.fit.weights[point.0]);
+            let fitted: T = coefficients.iter().enumerate().map(|(m, b)| self.check_values[(k, m)] * *b).sum();
+            missed += (value - fitted).modulus_squared();
+            all += value.modulus_squared();
+        }
+        if missed == 0.0 { 0.0 } else { (missed / all.max(f64::MIN_POSITIVE)).sqrt() }
+    }
+
+    /// With the points `checks`, at which the terms have the weighted values `values`.
+    pub fn checked_at(self, checks: Vec<(usize, Vec<f64>)>, values: Mat<T>) -> Interpolated<T> {
+        Interpolated { checks, check_values: values, ..self }
     }
 
     /// Coefficients at the inputs `x`. Error: K100 a value that is not finite.
@@ -109,12 +144,22 @@ impl<T: Scalar> Part<T> {
         }
     }
 
+    /// One that has not been compared with anything.
+    pub fn new(name: String, rule: Rule<T>, places: Vec<(usize, usize)>) -> Part<T> {
+        Part { name, rule, places, asked: true, known: None }
+    }
+
     /// Numbers of the entries that are asked for online.
     pub fn entries(&self) -> &[usize] {
         match &self.rule {
-            Rule::Entries { fit, .. } => &fit.entries,
+            Rule::Entries { fit, .. } if self.asked => &fit.entries,
             _ => &[],
         }
+    }
+
+    /// Whether coefficients are learnt, where no entries are given.
+    pub fn is_learned(&self) -> bool {
+        matches!(&self.rule, Rule::Entries { learned: Some(_), .. })
     }
 
     /// Coefficients at the inputs `x`.
@@ -134,18 +179,24 @@ impl<T: Scalar> Part<T> {
                     None => Ok(exact(values)),
                 }
             }
-            Rule::Functions(f) => Ok(exact(f.coefficients(x)?)),
+            Rule::Functions(f) => {
+                let values = f.coefficients(x)?;
+                let misfit = f.misfit(x, &values);
+                Ok(Coefficients { values, misfit, learned: false })
+            }
             Rule::Entries { fit, learned } => {
-                let (entries, is_learned) = match (given, learned) {
-                    (Given::Entries(entries), _) if entries.len() == fit.entries.len() => (entries.to_vec(), false),
+                let (entries, is_learned, deviation) = match (given, learned) {
+                    (Given::Entries(entries), _) if entries.len() == fit.entries.len() => {
+                        (entries.to_vec(), false, 0.0)
+                    }
                     (Given::Entries(entries), _) => {
                         let what = format!("entries of {}", self.name);
                         return Err(Error::argument(what, entries.len(), fit.entries.len()));
                     }
                     (Given::Nothing, Some(learned)) => {
                         let x = MatRef::from_row_major_slice(x, 1, x.len());
-                        let entries: Mat<T> = learned.entries(x)?;
-                        (entries.col_as_slice(0).to_vec(), true)
+                        let (entries, deviation): (Mat<T>, _) = learned.entries_with_deviation(x)?;
+                        (entries.col_as_slice(0).to_vec(), true, deviation[0])
                     }
                     (Given::Nothing, None) => {
                         let expected = format!("{} entries of the new operator", fit.entries.len());
@@ -153,9 +204,23 @@ impl<T: Scalar> Part<T> {
                     }
                 };
                 let values = fit.coefficients(&entries);
-                let (fitted, validated) = fit.misfit(&entries, &values);
-                Ok(Coefficients { values, misfit: fitted.max(validated), learned: is_learned })
+                let misfit = misfit_of(fit, &entries, &values, deviation);
+                Ok(Coefficients { values, misfit, learned: is_learned })
             }
         }
     }
+}
+
+/// Relative misfit of entries, those that validate among them, and the standard deviation of learnt ones over their norm.
+pub(crate) fn misfit_of<T: Scalar>(fit: &EntryFit<T>, entries: &[T], coefficients: &[T], deviation: f64) -> f64 {
+    let norm = |a: &mut dyn Iterator<Item = T>| a.map(|a| a.modulus_squared()).sum::<f64>().sqrt();
+    let size = norm(&mut entries.iter().copied());
+    let of_terms = fit.values.col_iter().map(|c| norm(&mut c.iter().copied())).fold(0.0, f64::max);
+    // What is zero beside the terms is fitted exactly.
+    if size <= 1e-14 * of_terms && deviation == 0.0 {
+        return 0.0;
+    }
+    let (fitted, validated) = fit.misfit(entries, coefficients);
+    let learnt = if deviation == 0.0 { 0.0 } else { deviation / size.max(1e-14 * of_terms).max(f64::MIN_POSITIVE) };
+    fitted.max(validated).max(learnt)
 }

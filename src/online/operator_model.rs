@@ -3,7 +3,7 @@
 use crate::algorithms::affine_decomposition::LearnedEntries;
 use crate::data::FieldInfo;
 use crate::error::{Error, Result};
-use crate::linalg::scalar::{Scalar, product};
+use crate::linalg::scalar::{Scalar, adjoint_product, product};
 use crate::online::InputSpace;
 use crate::online::coefficients::{Given, Part};
 use crate::online::reduced_basis::{Inertia, ReducedBasis, Workspace};
@@ -29,10 +29,12 @@ pub struct OperatorModel<T: Scalar> {
     pub direct: Option<LearnedEntries>,
     /// Norms and reduced matrices of the training: inertia that answers should have; None where it varied in training.
     pub inertia: Option<(usize, usize)>,
+    /// Gram matrix of the modes in the norm of errors; None in models of older versions: then the modes' own norm is taken.
+    pub gram: Option<Mat<T>>,
     /// Root mean square of the error at each dof, over the norm of the solution and the indicator.
     pub spread: Vec<f64>,
-    /// Half-width of the intervals over the standard deviation.
-    pub interval_factor: f64,
+    /// Half-width of the intervals over the standard deviation: with given entries, and with learnt ones.
+    pub interval_factor: [f64; 2],
     pub confidence: f64,
     pub n_snapshots: usize,
 }
@@ -45,14 +47,28 @@ pub struct Output<T: Scalar> {
     pub n_rows: usize,
     /// Rows l_s V, one after the other for each term [n_terms * n_rows, n_modes].
     pub reduced: Mat<T>,
+    /// Half-width of each row's interval over ||l V|| ||y|| and the sum of indicator and misfit: where everything is given, and
+    /// where something is learnt.
+    pub factors: Vec<[f64; 2]>,
+}
+
+impl<T: Scalar> Output<T> {
+    /// l(u) of row `row` for u = V y in the leading modes, and ||l V|| ||y||, which it cannot exceed.
+    pub(crate) fn value(&self, lambda: &[T], row: usize, y: &[T]) -> (T, f64) {
+        let combined = |k: usize| -> T {
+            lambda.iter().enumerate().map(|(s, l)| *l * self.reduced[(s * self.n_rows + row, k)]).sum()
+        };
+        let l: Vec<T> = (0..y.len()).map(combined).collect();
+        (l.iter().zip(y).map(|(l, y)| *l * *y).sum(), norm_of(&l) * norm_of(y))
+    }
 }
 
 /// What solutions that were left out tell about the indicator.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trust {
-    /// Weight of the misfit of entries beside the residual.
+    /// Weight of the misfit of the terms beside the residual.
     pub misfit_weight: f64,
-    /// Error over (residual + weight misfit), at the confidence of the study.
+    /// Error over (residual + weight misfit + round-off), at the confidence of the study.
     pub factor: f64,
     /// Median of the relative error of the solutions that were left out.
     pub typical: f64,
@@ -73,21 +89,81 @@ pub struct Answers<T> {
     pub indicator: Vec<f64>,
     /// 0 inside the training region, 1 outside or unlike anything seen.
     pub flags: Vec<u8>,
-    /// Whether coefficients were learnt.
+    /// Why a flag is raised; None where it is not.
+    pub reasons: Vec<Option<Reason>>,
+    /// Whether coefficients of the operators, the right-hand side or an output were learnt.
     pub learned: Vec<bool>,
     /// Values of all rows of all outputs, output after output [n_rows, b].
     pub outputs: Mat<T>,
+    /// Half-widths of their intervals [n_rows, b].
+    pub output_halves: Mat<f64>,
     /// Whether the reduced operator has another inertia than in training.
     pub indefinite: Vec<bool>,
+    /// Whether the solution rests on learnt coefficients: which of the intervals' factors counts.
+    pub by_learned: Vec<bool>,
 }
 
-/// Largest indicator over the typical error that raises no flag.
+/// Why an answer is flagged; the first that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A parameter outside the box of the training.
+    Outside,
+    /// The reduced operator is not definite, although all of the training were.
+    Indefinite,
+    /// The estimate is above the alarm since the terms do not combine to the new operator.
+    Misfit,
+    /// The estimate is above the alarm.
+    Estimate,
+}
+
+impl Reason {
+    /// All, in their order.
+    pub const ALL: [Reason; 4] = [Reason::Outside, Reason::Indefinite, Reason::Misfit, Reason::Estimate];
+
+    /// In the words of a message.
+    pub fn words(self) -> &'static str {
+        match self {
+            Reason::Outside => "outside the training box",
+            Reason::Indefinite => "with a reduced operator that is not definite, unlike in training",
+            Reason::Misfit => "with an operator that the terms miss",
+            Reason::Estimate => "with an estimated error above the alarm",
+        }
+    }
+}
+
+/// Errors above this multiple of the typical one are to be flagged.
 pub const ALARM: f64 = 3.0;
+/// Largest indicator over that of a typical solution left out that raises no flag: those are harder than points between them.
+pub const QUIET: f64 = 2.0;
+/// An indicator above this share is always flagged, one below the other never for itself.
+pub const ALWAYS: f64 = 0.5;
+pub const NEVER: f64 = 1e-12;
+/// What residuals and errors are not known better than.
+pub const ROUND_OFF: [f64; 2] = [1e-15, 1e-13];
 
 impl Trust {
-    /// The indicator from the relative residual and the misfit of entries.
+    /// Residual, misfit and round-off in one number.
+    pub fn raw(&self, residual: f64, misfit: f64) -> f64 {
+        residual + self.misfit_weight * misfit + ROUND_OFF[0]
+    }
+
+    /// The indicator from the relative residual and the misfit of the terms.
     pub fn indicator(&self, residual: f64, misfit: f64) -> f64 {
-        self.factor * (residual + self.misfit_weight * misfit)
+        self.factor * self.raw(residual, misfit) + ROUND_OFF[1]
+    }
+}
+
+impl<T: Scalar> Answers<T> {
+    /// Answer `i` is to an operator that the terms miss by `misfit`: it is no better than that.
+    pub fn distrust(&mut self, i: usize, misfit: f64) {
+        let rows = self.output_halves.nrows();
+        let worse = misfit / self.indicator[i].max(f64::MIN_POSITIVE);
+        if worse > 1.0 {
+            (0..rows).for_each(|k| self.output_halves[(k, i)] *= worse);
+            self.indicator[i] = misfit;
+        }
+        self.flags[i] = 1;
+        self.reasons[i].get_or_insert(Reason::Misfit);
     }
 }
 
@@ -119,11 +195,10 @@ impl<T: Scalar> OperatorModel<T> {
 
     /// Whether entries have to be given: a part needs some, and has not learnt them.
     pub fn needs_entries(&self) -> bool {
-        use crate::online::coefficients::Rule;
-        self.parts().any(|p| matches!(&p.rule, Rule::Entries { learned: None, .. }))
+        self.parts().any(|p| !p.entries().is_empty() && !p.is_learned())
     }
 
-    /// Keeps the leading modes; nothing is computed again.
+    /// Number of modes.
     pub fn n_modes(&self) -> usize {
         self.reduced.n_modes()
     }
@@ -163,32 +238,44 @@ impl<T: Scalar> OperatorModel<T> {
         Ok(Answers {
             coefficients: Mat::from_fn(n_modes, b, |k, i| answers[i].y[k]),
             indicator: answers.iter().map(|a| a.indicator).collect(),
-            flags: answers.iter().map(|a| a.flag).collect(),
+            flags: answers.iter().map(|a| u8::from(a.reason.is_some())).collect(),
+            reasons: answers.iter().map(|a| a.reason).collect(),
             learned: answers.iter().map(|a| a.learned).collect(),
-            outputs: Mat::from_fn(n_outputs, b, |k, i| answers[i].outputs[k]),
+            outputs: Mat::from_fn(n_outputs, b, |k, i| answers[i].outputs[k].0),
+            output_halves: Mat::from_fn(n_outputs, b, |k, i| answers[i].outputs[k].1),
             indefinite: answers.iter().map(|a| a.indefinite).collect(),
+            by_learned: answers.iter().map(|a| a.by_learned).collect(),
         })
     }
 
     fn at(&self, w: &mut Workspace<T>, x: &[f64], entries: Option<&Entries<T>>, n_modes: usize) -> Result<Answer<T>> {
+        // Entries of nothing are none.
+        let entries = entries.filter(|all| all.iter().any(|e| !e.is_empty()));
         let solved = match (&self.direct, entries) {
             (Some(direct), None) => self.direct(direct, x, n_modes)?,
             _ => self.solved(w, x, entries, n_modes)?,
         };
-        let Solved { y, indicator, alarm, learned, indefinite } = solved;
-        let mut outputs = Vec::new();
+        let Solved { y, indicator, alarm, learned: by_learned, indefinite, by_misfit } = solved;
+        let (mut outputs, mut learned) = (Vec::new(), by_learned);
         for (k, output) in self.outputs.iter().enumerate() {
             let given = entries.and_then(|e| e.get(self.operators.len() + 1 + k)).filter(|e| !e.is_empty());
-            let lambda = output.part.coefficients(x, given.map_or(Given::Nothing, |e| Given::Entries(e)))?.values;
-            let column = MatRef::from_column_major_slice(&y, n_modes, 1);
-            let values = product(output.reduced.subcols(0, n_modes), column);
+            let lambda = output.part.coefficients(x, given.map_or(Given::Nothing, |e| Given::Entries(e)))?;
+            learned |= lambda.learned;
+            let which = usize::from(by_learned || lambda.learned);
             for row in 0..output.n_rows {
-                outputs.push(lambda.iter().enumerate().map(|(s, l)| *l * values[(s * output.n_rows + row, 0)]).sum());
+                let (value, size) = output.value(&lambda.values, row, &y);
+                let factor = output.factors.get(row).map_or(1.0, |f| f[which]);
+                outputs.push((value, factor * size * (indicator + lambda.misfit)));
             }
         }
-        let outside = !self.inputs.contains(x);
-        let flag = u8::from(outside || indefinite || indicator > alarm || indicator.is_nan());
-        Ok(Answer { y, indicator, flag, learned, outputs, indefinite })
+        let reason = match () {
+            () if !self.inputs.contains(x) => Some(Reason::Outside),
+            () if indefinite => Some(Reason::Indefinite),
+            () if (indicator > alarm || indicator.is_nan()) && by_misfit => Some(Reason::Misfit),
+            () if indicator > alarm || indicator.is_nan() => Some(Reason::Estimate),
+            () => None,
+        };
+        Ok(Answer { y, indicator, reason, learned, outputs, indefinite, by_learned })
     }
 
     /// Coefficients from the reduced system.
@@ -211,16 +298,32 @@ impl<T: Scalar> OperatorModel<T> {
             _ => false,
         };
         let indicator = trust.indicator(residual, c.misfit);
-        Ok(Solved { y, indicator, alarm: trust.alarm, learned: c.learned, indefinite })
+        let by_misfit = trust.misfit_weight * c.misfit > residual;
+        Ok(Solved { y, indicator, alarm: trust.alarm, learned: c.learned, indefinite, by_misfit })
     }
 
-    /// Coefficients from the parameter alone.
+    /// Coefficients from the parameter alone; what is left out of them is known, and added to the estimate.
     fn direct(&self, direct: &LearnedEntries, x: &[f64], n_modes: usize) -> Result<Solved<T>> {
-        let (y, deviation) = direct.entries_with_deviation::<T>(MatRef::from_row_major_slice(x, 1, x.len()))?;
-        let y = y.col_as_slice(0)[..n_modes].to_vec();
+        let (all, deviation) = direct.entries_with_deviation::<T>(MatRef::from_row_major_slice(x, 1, x.len()))?;
+        let all = all.col_as_slice(0);
         let trust = self.trust_learned.unwrap_or(self.trust);
-        let indicator = trust.indicator(deviation[0] / norm_of(&y).max(f64::MIN_POSITIVE), 0.0);
-        Ok(Solved { y, indicator, alarm: trust.alarm, learned: true, indefinite: false })
+        let size = norm_of(all).max(f64::MIN_POSITIVE);
+        let left_out: Vec<T> = (0..all.len()).map(|k| if k < n_modes { T::default() } else { all[k] }).collect();
+        let truncated = match n_modes < all.len() {
+            true => self.norm_in_errors(&left_out) / self.norm_in_errors(all).max(f64::MIN_POSITIVE),
+            false => 0.0,
+        };
+        let indicator = trust.indicator(deviation[0] / size, 0.0) + truncated;
+        let y = all[..n_modes].to_vec();
+        Ok(Solved { y, indicator, alarm: trust.alarm, learned: true, indefinite: false, by_misfit: false })
+    }
+
+    /// Norm of V y in which errors are measured.
+    pub(crate) fn norm_in_errors(&self, y: &[T]) -> f64 {
+        let Some(gram) = &self.gram else { return norm_of(y) };
+        let y = MatRef::from_column_major_slice(y, y.len(), 1);
+        let square = adjoint_product(y, product(gram.as_ref(), y).as_ref())[(0, 0)].re();
+        square.max(0.0).sqrt()
     }
 
     /// V y [n_dofs, b].
@@ -234,6 +337,12 @@ impl<T: Scalar> OperatorModel<T> {
         let scale: Vec<f64> = (0..y.ncols()).map(|j| answers.indicator[j] * norm_of(y.col_as_slice(j))).collect();
         Mat::from_fn(self.spread.len(), y.ncols(), |i, j| self.spread[i] * scale[j])
     }
+
+    /// Half-widths of the intervals at each dof [n_dofs, b], from the standard deviations.
+    pub fn intervals(&self, answers: &Answers<T>, std: MatRef<'_, f64>) -> Mat<f64> {
+        let factor = |j: usize| self.interval_factor[usize::from(answers.by_learned[j])];
+        Mat::from_fn(std.nrows(), std.ncols(), |i, j| factor(j) * std[(i, j)])
+    }
 }
 
 struct Solved<T> {
@@ -242,6 +351,8 @@ struct Solved<T> {
     alarm: f64,
     learned: bool,
     indefinite: bool,
+    /// Whether the misfit of the terms is most of the indicator.
+    by_misfit: bool,
 }
 
 /// Euclidean.
@@ -252,8 +363,10 @@ pub(crate) fn norm_of<T: Scalar>(y: &[T]) -> f64 {
 struct Answer<T> {
     y: Vec<T>,
     indicator: f64,
-    flag: u8,
+    reason: Option<Reason>,
     learned: bool,
-    outputs: Vec<T>,
+    /// Values and half-widths.
+    outputs: Vec<(T, f64)>,
     indefinite: bool,
+    by_learned: bool,
 }

@@ -48,6 +48,7 @@ mod numpy_csv;
 mod online_kernels;
 mod openfoam;
 mod openfoam_samples;
+mod operator_answers;
 mod operator_files;
 mod operator_memory;
 mod operator_models;
