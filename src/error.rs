@@ -247,7 +247,7 @@ pub const CODES: &[Code] = &[
         mend: "hand in operators of the same problem and the same points, or mend what the study declares",
         audience: Audience::Program,
         verbs: &["fit", "predict", "validate", "check"],
-        example: "error[K022]: new.h5, /operators/rhs, sample 0: found numbers that differ from the model's by 8.6e-1, relative; expected the same as in training: the model holds it for all parameters; mend: hand in operators of the same problem, or fit with samples in which it varies",
+        example: "error[K022]: study.toml, [operators] affine, A: found sample 3 that differs from sample 0 by 1.3e-1, relative; expected the same numbers for all parameters; mend: leave `A` out of `affine`",
     },
     Code {
         code: "K100",

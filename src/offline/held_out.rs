@@ -21,12 +21,14 @@ const FEWEST: usize = 3;
 const FEW: usize = 5;
 /// So many points whose matrices are no terms suffice.
 const ENOUGH: usize = 10;
-/// Weights of the misfit beside the residual that are tried, over the ratio of what they are worth on their own.
-const WEIGHTS: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
+/// Weights of the misfit beside the residual that are tried, in half decades: never without it.
+const WEIGHTS: std::ops::RangeInclusive<i32> = -4..=8;
 /// A solution whose norm is below this share of the largest one has no relative error.
 const ZERO: f64 = 1e-14;
 /// Dofs of a solution whose errors calibrate the intervals, at most.
 const DOFS: usize = 5000;
+/// Indicators up to this multiple of a typical one raise no flag.
+const LOUD: f64 = 1.5;
 /// Errors by the terms alone that are warned of, over the tolerance of the basis.
 const LIMITED: f64 = 3.0;
 
@@ -205,6 +207,10 @@ fn calibrate<T: Scalar>(
     trust_learned: &Trust,
     confidence: f64,
 ) {
+    // Of round-off nothing is learnt: it is taken to be spread like the solution.
+    if model.trust.typical <= ROUND_OFF[1] {
+        return;
+    }
     let n_dofs = tried.solutions.nrows();
     let sets: Vec<&Vec<Trial<T>>> = [&given.both, &given.matrix].into_iter().filter(|s| s.len() >= FEWEST).collect();
     let count: usize = sets.iter().map(|s| s.len()).sum();
@@ -325,15 +331,10 @@ fn gram_scale<T: Scalar>(g: &Mat<T>) -> f64 {
 
 /// Weight, factor and alarm from what was left out.
 fn trust_of<T: Scalar>(trials: &Trials<T>, confidence: f64) -> Result<Trust> {
-    let round_off = ROUND_OFF[0];
-    // What residual and misfit are worth on their own.
-    let ratios = |set: &[Trial<T>], f: fn(&Trial<T>) -> f64| -> Vec<f64> {
-        set.iter().filter(|t| f(t) > round_off).map(|t| t.error / f(t)).collect()
-    };
-    let of_residual = ratios(if trials.solution.is_empty() { &trials.both } else { &trials.solution }, |t| t.residual);
-    let of_misfit = ratios(if trials.matrix.is_empty() { &trials.both } else { &trials.matrix }, |t| t.misfit);
-    let ratio = match (median(of_residual), median(of_misfit)) {
-        (residual, misfit) if residual > 0.0 && misfit > 0.0 => misfit / residual,
+    // Weights over a wide range about the one that makes residual and misfit count alike.
+    let of = |f: fn(&Trial<T>) -> f64| median(trials.sets().flatten().map(f).filter(|v| *v > ROUND_OFF[0]).collect());
+    let ratio = match (of(|t| t.residual), of(|t| t.misfit)) {
+        (residual, misfit) if residual > 0.0 && misfit > 0.0 => residual / misfit,
         _ => 1.0,
     };
     let with = |weight: f64| Trust { misfit_weight: weight, factor: 1.0, typical: 0.0, alarm: ALWAYS };
@@ -346,7 +347,7 @@ fn trust_of<T: Scalar>(trials: &Trials<T>, confidence: f64) -> Result<Trust> {
         let mean = logs.iter().sum::<f64>() / logs.len().max(1) as f64;
         logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>()
     };
-    let weights = WEIGHTS.iter().map(|w| w * ratio);
+    let weights = WEIGHTS.map(|k| 10.0_f64.powf(0.5 * f64::from(k)) * ratio);
     let weight = weights.min_by(|a, b| dispersion(*a).total_cmp(&dispersion(*b))).unwrap_or(ratio);
     let trust = with(weight);
     let raw = |t: &Trial<T>| trust.raw(t.residual, t.misfit);
@@ -360,6 +361,6 @@ fn trust_of<T: Scalar>(trials: &Trials<T>, confidence: f64) -> Result<Trust> {
     let middle = median(trials.both.iter().map(raw).collect());
     let bad = trials.both.iter().filter(|t| t.error > ALARM * typical).map(raw).fold(QUIET * middle, f64::min);
     let trust = Trust { factor, typical, ..trust };
-    let alarm = factor * bad.max(middle) * (1.0 - 1e-9);
+    let alarm = factor * bad.max(LOUD * middle) * (1.0 - 1e-9);
     Ok(Trust { alarm: alarm.clamp(NEVER, ALWAYS), ..trust })
 }
