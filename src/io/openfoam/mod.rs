@@ -11,6 +11,7 @@ use crate::io::openfoam::file::{FoamFile, plain_or_packed};
 use crate::io::openfoam::list::Length;
 use crate::io::openfoam::mesh::{MeshFolders, count_points_and_cells, read_mesh};
 use crate::mesh::Mesh;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -21,7 +22,7 @@ use std::sync::OnceLock;
 /// Patches are sets of faces, and are not read.
 ///
 /// States are the folders named by a time that hold fields, in the order of time. That of time 0, the initial condition, is one of
-/// them where it has the fields of the next and at least two follow: before a single result it is the guess that a solver
+/// them where it has the fields of all others and at least two follow: before a single result it is the guess that a solver
 /// started from. Without any fields there is one state, with the last mesh. Where points or the
 /// whole mesh are written in such a folder too, a state has the newest ones at its time or before.
 ///
@@ -41,19 +42,20 @@ pub struct OpenFoamCase {
 /// A folder named by a time, its fields, and those that are not read.
 type TimeFields = (f64, PathBuf, Vec<FieldFile>, Vec<String>);
 
-/// Why the first folder is no state: it is that of time 0, and lacks fields of the next or stands before a single result.
+/// Why the first folder is no state: it is that of time 0, and lacks fields of the others or stands before a single result.
 fn left_out_at_start(states: &[TimeFields]) -> Option<String> {
-    let [(time, _, fields, _), (_, _, next, _), rest @ ..] = states else { return None };
-    if *time != 0.0 {
+    let [(time, _, fields, _), others @ ..] = states else { return None };
+    if *time != 0.0 || others.is_empty() {
         return None;
     }
     let has =
         |field: &&FieldFile| fields.iter().any(|f| f.name == field.name && f.kind.location == field.kind.location);
-    let missing: Vec<&str> = next.iter().filter(|f| !has(f)).map(|f| f.name.as_str()).collect();
-    match (missing.as_slice(), rest) {
-        ([], []) => Some("time 0, before a single result".into()),
-        ([], _) => None,
-        (names, _) => Some(format!("time 0, which lacks {}", names.join(", "))),
+    let missing = others.iter().flat_map(|(_, _, fields, _)| fields).filter(|f| !has(f));
+    let missing: BTreeSet<&str> = missing.map(|f| f.name.as_str()).collect();
+    match (missing.is_empty(), others) {
+        (true, [_]) => Some("time 0, before a single result".into()),
+        (true, _) => None,
+        (false, _) => Some(format!("time 0, which lacks {}", Vec::from_iter(missing).join(", "))),
     }
 }
 
