@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::findings::Findings;
-use kolmo::error::Result;
+use kolmo::error::{Error, Result};
 use kolmo::io::model_file::{self, MAGIC};
 use kolmo::io::open_mesh::MeshFormat;
 use kolmo::io::operator_model_file::{METHOD, method_of};
@@ -20,12 +20,25 @@ pub fn is_model(file: &Path) -> bool {
     read.is_ok() && !mesh && (start == MAGIC || named && start != HDF5)
 }
 
+/// Refuses a file that is [taken for a model](is_model) by its name but has neither its mark nor that of HDF5.
+pub fn refuse_neither(file: &Path) -> Result<()> {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(file).and_then(|f| f.take(MAGIC.len() as u64).read_to_end(&mut start));
+    if read.is_err() || start == MAGIC {
+        return Ok(());
+    }
+    let found = "a file with neither the signature of HDF5 nor the mark of a model";
+    let mend = "name one of these, or copy the file again; a file of another format needs its ending";
+    Err(Error::input("K002", file, "first bytes", found, "samples in HDF5, or a model written by `kolmo fit`", mend))
+}
+
 /// Checks a model byte by byte, or a study and its data without working on them.
 pub fn run(file: &Path, global: &Global) -> Result<()> {
     global.check_json()?;
     let found = if file.extension().is_some_and(|e| e == "toml") {
         Findings::of_study(file, global)
-    } else if is_model(file) || !file.exists() {
+    } else if is_model(file) {
+        refuse_neither(file)?;
         of_model(file)?
     } else {
         Findings::of_data(file, global)?

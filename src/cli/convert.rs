@@ -1,6 +1,7 @@
 //! `kolmo convert`.
 
-use super::source::{Samples, open, table_if_any, tables_beside};
+use super::source::{Samples, open};
+use super::tables::{table_if_any, tables_beside};
 use super::{Global, spare, spare_files, warn};
 use clap::Args;
 use kolmo::data::study::{DEFAULT_MEMORY, Study};
@@ -10,7 +11,7 @@ use kolmo::io::SnapshotSource;
 use kolmo::io::matrix_folder::{MatrixFolder, holds_matrices};
 use kolmo::io::mesh_file::MeshArray;
 use kolmo::io::npz_writer::write_npz;
-use kolmo::io::sample_writer::{ENDINGS, SampleWriter, is_folder, sample_outputs};
+use kolmo::io::sample_writer::{ENDINGS, SampleWriter, is_folder, sample_outputs, spare_rows};
 use kolmo::io::stacked_writer::{Tables, write_stacked};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,11 @@ impl Input {
             let mut files = samples.files;
             files.push(path.to_path_buf());
             let (parameters, scalars) = (samples.parameters, samples.scalars);
+            if study.data.inputs.is_none() {
+                parameters.all_columns()?;
+            }
+            tell_left_out("parameters", &parameters);
+            tell_left_out("scalars", &scalars);
             return Ok(Input { source: samples.source, rows, fields, parameters, scalars, memory, files });
         }
         let (source, _) = open(path)?;
@@ -57,6 +63,13 @@ impl Input {
         let files = [source.files(), parameters.iter().chain(&scalars).cloned().collect()].concat();
         let parameters = table_if_any(path, parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
         let scalars = table_if_any(path, scalars.as_deref(), source.scalars(), source.as_ref(), "scalars")?;
+        for (what, table) in [("parameters", &parameters), ("scalars", &scalars)] {
+            table.all_columns()?;
+            tell_left_out(what, table);
+        }
+        if let Some(reason) = source.untimed() {
+            warn(&format!("times are left out, which not all samples have: {reason}"));
+        }
         let rows = (0..source.n_samples()).collect();
         Ok(Input { source, rows, fields: None, parameters, scalars, memory: DEFAULT_MEMORY, files })
     }
@@ -70,6 +83,14 @@ impl Input {
 
     fn wanted(&self, name: &str) -> bool {
         self.fields.as_ref().is_none_or(|fields| fields.iter().any(|f| f.name == name))
+    }
+}
+
+/// Names the columns of a table that are no numbers.
+fn tell_left_out(what: &str, table: &Table) {
+    let names: Vec<&str> = table.unusable.iter().map(|c| c.name.as_str()).collect();
+    if !names.is_empty() {
+        warn(&format!("columns of the {what} that are no numbers are left out: {}", names.join(", ")));
     }
 }
 
@@ -119,16 +140,30 @@ impl Convert {
     /// One file of arrays: stacked HDF5, or NumPy.
     fn arrays(&self, input: &Input, npz: bool, global: &Global) -> Result<()> {
         let source = input.source.as_ref();
-        if npz && source.mesh().is_some() {
-            warn("an .npz file has no place for the mesh");
-        }
         let fields: Vec<FieldInfo> = match &input.fields {
             Some(fields) => fields.clone(),
             None => source.fields().iter().chain(source.tags()).cloned().collect(),
         };
+        if fields.is_empty() {
+            let (found, mend) = ("samples without arrays", "choose a folder or a .vtu file for meshes alone");
+            return Err(Error::input("K008", source.path(), "", found, "at least one array on points or cells", mend));
+        }
+        let mut left_out = source.left_out(false);
+        left_out.extend(source.tag_names().iter().map(|tag| format!("the name {} of a group", tag.name)));
+        if npz {
+            left_out.extend(source.mesh().map(|_| "the mesh".to_string()));
+            left_out.extend(source.trajectory().map(|_| "trajectory".to_string()));
+        }
+        self.say_left_out(&left_out);
         let (parameters, scalars) = (input.parameters.select_rows(&input.rows), input.scalars.select_rows(&input.rows));
         let time: Option<Vec<f64>> = source.time().map(|time| input.rows.iter().map(|i| time[*i]).collect());
-        let tables = Tables { parameters: Some(&parameters), scalars: Some(&scalars), time: time.as_deref() };
+        let trajectory: Option<Vec<i64>> = source.trajectory().map(|t| input.rows.iter().map(|i| t[*i]).collect());
+        let tables = Tables {
+            parameters: Some(&parameters),
+            scalars: Some(&scalars),
+            time: time.as_deref(),
+            trajectory: trajectory.as_deref(),
+        };
         let steps = global.steps("convert");
         let n = input.rows.len();
         let tell = |name: &str, done: usize| steps.tell(&format!("{name}: {done} of {n}"), 0, 1);
@@ -136,6 +171,33 @@ impl Convert {
         write(&self.output, source, &input.rows, &fields, tables, input.memory, &tell)?;
         steps.tell("done", 1, 1);
         Ok(())
+    }
+
+    /// Names what the samples have and this kind of file has not.
+    fn say_left_out(&self, what: &[String]) {
+        if !what.is_empty() {
+            warn(&format!("left out of {}: {}", self.output.display(), what.join(", ")));
+        }
+    }
+
+    /// What mesh files of this kind have no place for.
+    fn left_out_of_meshes(&self, input: &Input, named_groups: bool) -> Vec<String> {
+        let source = input.source.as_ref();
+        let mut left_out = source.left_out(true);
+        left_out.extend(source.trajectory().map(|_| "trajectory".to_string()));
+        let free = source.fields().iter().filter(|f| f.location == Location::Free && input.wanted(&f.name));
+        left_out.extend(free.map(|f| format!("array {} on no points or cells", f.name)));
+        if !named_groups {
+            left_out.extend(source.tag_names().iter().map(|tag| format!("the name {} of a group", tag.name)));
+        }
+        let names = |table: &Table| table.names.clone();
+        if !is_folder(&self.output) {
+            left_out.extend(names(&input.scalars).into_iter().map(|name| format!("scalar {name}")));
+        }
+        if self.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("msh")) {
+            left_out.extend(names(&input.parameters).into_iter().map(|name| format!("parameter {name}")));
+        }
+        left_out
     }
 
     fn meshes(&self, input: &Input, global: &Global) -> Result<()> {
@@ -146,21 +208,16 @@ impl Convert {
         }
         let names: Vec<String> = input.rows.iter().map(|row| input.name(*row)).collect();
         spare_files(&sample_outputs(&self.output, &names)?, &input.files)?;
+        if is_folder(&self.output) {
+            spare_rows(&self.output, &names, &[Some(&input.parameters), Some(&input.scalars)])?;
+        }
         if self.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("pvd")) {
             // Its files go into a folder of its name, which must not be that of the input.
             spare(&self.output.with_extension(""), &[&self.input])?;
         }
-        let single = !is_folder(&self.output);
-        if input.scalars.n_columns() > 0 && single {
-            warn("scalars are written to .h5 and .npz files and into folders only");
-        }
-        if input.parameters.n_columns() > 0
-            && single
-            && self.output.extension().is_some_and(|e| e.eq_ignore_ascii_case("msh"))
-        {
-            warn("parameters have no place in .msh files");
-        }
         let mut writer = SampleWriter::create(&self.output, &names)?;
+        let named_groups = writer.name_tags(input.source.tag_names());
+        self.say_left_out(&self.left_out_of_meshes(input, named_groups));
         let steps = global.steps("convert");
         for (i, &row) in input.rows.iter().enumerate() {
             steps.tell("samples", i, n);
@@ -178,10 +235,10 @@ impl Convert {
                 })
                 .collect();
             let mut field_data = state.field_data.clone();
+            // A table beside the samples counts more than what stands in the files.
+            field_data.retain(|(name, _)| input.parameters.position(name).is_none());
             for (j, name) in input.parameters.names.iter().enumerate() {
-                if !field_data.iter().any(|(n, _)| n == name) {
-                    field_data.push((name.clone(), vec![input.parameters.row(row)[j]]));
-                }
+                field_data.push((name.clone(), vec![input.parameters.row(row)[j]]));
             }
             let time = input.source.time().and_then(|t| t.get(row)).copied();
             writer.append(time, mesh, &arrays, &field_data)?;

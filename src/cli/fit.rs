@@ -1,7 +1,8 @@
 //! `kolmo fit`.
 
 use super::rank_rows::{RankRows, rank_rows};
-use super::source::{Samples, check_inner_product, tables_beside};
+use super::source::{Samples, check_inner_product};
+use super::tables::tables_beside;
 use super::{Global, spare, spare_files, warn};
 use clap::Args;
 use kolmo::algorithms::gaussian_process::{GaussianProcess, GpOptions, Mean};
@@ -262,6 +263,31 @@ impl Fit {
 
     /// Reads, fits, writes.
     pub fn run(&self, global: &Global) -> Result<()> {
+        self.perform(global).map_err(|e| self.without_study(e))
+    }
+
+    /// An error in the study of a fit without one, which nobody has written, as one of the samples.
+    fn without_study(&self, error: Error) -> Error {
+        if self.append.is_some() || self.study.extension().is_some_and(|e| e == "toml") {
+            return error;
+        }
+        let home = self.output.as_ref().map(|o| o.with_extension("toml"));
+        let study = study_of(&self.study, home.as_deref()).ok();
+        match error {
+            Error::Input { code, file, place, found, expected, mend }
+                if study.is_some_and(|s| s.file == file) && place.starts_with('[') =>
+            {
+                let (place, mend) = match place.as_str() {
+                    "[data] select" => (String::new(), "hand in more samples".into()),
+                    place => (format!("study with all defaults, {place}"), format!("{mend} (in a study of your own)")),
+                };
+                Error::Input { code, file: self.study.clone(), place, found, expected, mend }
+            }
+            other => other,
+        }
+    }
+
+    fn perform(&self, global: &Global) -> Result<()> {
         if let Some(new) = self.append.as_ref().filter(|_| !self.resume) {
             return super::append::append(new, &self.study, self.output.as_deref(), global);
         }
@@ -299,6 +325,10 @@ impl Fit {
         }
         let samples = Samples::on(&study, &comm)?;
         let spared = spare_files(std::slice::from_ref(&output), &samples.files);
+        if first && samples.source.mesh().is_none() {
+            // Arrays that may have been meant as fields: of mesh files `check` tells what is no field.
+            samples.source.remarks().iter().for_each(|remark| warn(remark));
+        }
         let rows = spared.and_then(|()| study.select(samples.source.n_samples()));
         let (rows, _) = agree(comm.as_ref(), rows)?;
         let kept = Arc::new(self.checkpoint(&output, Work::new(&study.text, &rows, &samples.files), global)?);

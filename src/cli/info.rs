@@ -1,7 +1,7 @@
 //! `kolmo info`.
 
 use super::fit::{answered_by_mean, with_method};
-use super::{Global, operator_info, source};
+use super::{Global, operator_info, source, tables};
 use kolmo::data::study::Study;
 use kolmo::error::{Error, Result};
 use kolmo::io::operator_model_file::{METHOD, method_of};
@@ -13,6 +13,9 @@ use std::path::Path;
 /// Prints what a model, a study or a data file holds.
 pub fn run(file: &Path, entries: bool, html: Option<&Path>, global: &Global) -> Result<()> {
     let model = file.extension().is_none_or(|e| e != "toml") && super::check::is_model(file);
+    if model {
+        super::check::refuse_neither(file)?;
+    }
     let operators = model && method_of(file)? == METHOD;
     if entries && !operators {
         let (found, expected) = ("--entries", "a model of method reduced-basis");
@@ -103,13 +106,21 @@ fn of_data(file: &Path) -> Result<(Vec<String>, Value)> {
         lines.push(format!("mesh: {points} points, {cells} cells, {dim}-D"));
         value["mesh"] = json!({"n_points": points, "n_cells": cells, "dim": dim});
     }
-    let (parameters, scalars) = source::tables_beside(file)?;
-    let parameters = source::table_if_any(file, parameters.as_deref(), data.parameters(), data.as_ref(), "parameters")?;
-    let scalars = source::table_if_any(file, scalars.as_deref(), data.scalars(), data.as_ref(), "scalars")?;
+    let (parameters, scalars) = tables::tables_beside(file)?;
+    let parameters = tables::table_if_any(file, parameters.as_deref(), data.parameters(), data.as_ref(), "parameters")?;
+    let scalars = tables::table_if_any(file, scalars.as_deref(), data.scalars(), data.as_ref(), "scalars")?;
     for (what, table) in [("parameters", parameters), ("scalars", scalars)] {
         if table.n_columns() > 0 {
             lines.push(format!("{what}: {}", table.names.join(", ")));
             value[what] = json!(table.names);
+        }
+        for column in table.unusable.iter().filter(|c| !c.text) {
+            let line =
+                format!("{what}: column {} cannot be used: [{}] {}", column.name, column.reason.code(), column.reason);
+            if let Some(remarks) = value["remarks"].as_array_mut() {
+                remarks.push(json!(line));
+            }
+            lines.push(line);
         }
     }
     match data.time() {

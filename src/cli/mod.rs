@@ -31,6 +31,7 @@ pub mod report;
 pub mod scores;
 pub mod signals;
 pub mod source;
+pub mod tables;
 pub mod validate;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};

@@ -14,7 +14,7 @@ use kolmo::io::former_pieces::FormerPieces;
 use kolmo::io::operator_model_file::{self, method_of};
 use kolmo::io::pod_model::{PodModelFile, Provenance};
 use kolmo::io::predictions::{PredictedField, PredictionBatch, PredictionWriter, is_points};
-use kolmo::io::sample_writer::{SampleWriter, sample_outputs};
+use kolmo::io::sample_writer::{SampleWriter, sample_outputs, spare_rows};
 use kolmo::linalg::dense;
 use kolmo::mesh::Mesh;
 use kolmo::offline::Progress;
@@ -388,6 +388,9 @@ impl Predict {
         let names = points.names(n);
         let outputs = sample_outputs(&self.output, &names).map_err(|e| e.inside("-o"))?;
         spare_files(&outputs, &points.inputs(&self.model))?;
+        let scalars = model.scalars.iter().map(|s| s.name.clone()).collect();
+        let scalars = Table { names: scalars, ..Table::default() };
+        spare_rows(&self.output, &names, &[Some(&points.table), Some(&scalars)]).map_err(|e| e.inside("-o"))?;
         let former = FormerPieces::of(&self.output, &names);
         let mut writer = SampleWriter::create(&self.output, &names).map_err(|e| e.inside("-o"))?;
         let (mut told, mut scalars) = (Told::default(), Vec::new());

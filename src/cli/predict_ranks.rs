@@ -10,6 +10,7 @@ use kolmo::io::piece_writer::{PieceWriter, piece_outputs};
 use kolmo::io::pod_model::PodModelFile;
 use kolmo::io::predictions::is_points;
 use kolmo::io::rank_predictions::RankPredictions;
+use kolmo::io::sample_writer::spare_rows;
 use kolmo::linalg::tall::Layout;
 use kolmo::mesh::Mesh;
 use kolmo::mesh::partition::{partition, piece};
@@ -81,6 +82,7 @@ pub fn on_pieces(
         let mesh = file.about.mesh.take().ok_or_else(|| no_mesh(output))?;
         let outputs = piece_outputs(output, &names, comm.size()).map_err(|e| e.inside("-o"))?;
         spare_files(&outputs, &points.inputs(file.path()))?;
+        spare_rows(output, &names, &[Some(&points.table), None]).map_err(|e| e.inside("-o"))?;
         let Share { mesh, rows, moves } = share(mesh, file.fields(), comm.rank(), comm.size());
         Ok((mesh, moves, load(&file, rows, modes)?))
     };

@@ -6,7 +6,8 @@ use super::fit::{enough, enough_memory, with_method};
 use super::operator_fit::{Operators, in_file};
 use super::operator_info;
 use super::operator_parts::quantities;
-use super::source::{self, Samples, check_inner_product, inputs_of, table_of, tables_beside};
+use super::source::{self, Samples, check_inner_product, inputs_of};
+use super::tables::{table_of, tables_beside};
 use faer::Mat;
 use kolmo::data::study::Study;
 use kolmo::data::{FieldInfo, Table};
@@ -101,11 +102,17 @@ impl Findings {
         let mut this = Findings::default();
         this.told("samples", rows.len());
         let (parameters, scalars) = tables_beside(file)?;
-        for (table, what) in [(parameters, "parameters"), (scalars, "scalars")] {
-            let Some(path) = table else { continue };
-            let Some(found) = this.keep(table_of(Some(&path), None, source.as_ref(), what)) else { continue };
+        let inside = [(parameters, source.parameters(), "parameters"), (scalars, source.scalars(), "scalars")];
+        for (path, inside, what) in inside {
+            let Some(found) = this.keep(table_of(path.as_deref(), inside, source.as_ref(), what)) else { continue };
             this.keep(found.all_columns());
-            this.told(what, format!("{} in {}", found.names.join(", "), path.display()));
+            if found.n_columns() > 0 {
+                let place = path.as_deref().unwrap_or(source.path()).display();
+                this.told(what, format!("{} in {place}", found.names.join(", ")));
+            }
+            if let (Some(reason), "parameters", None) = (source.untimed(), what, found.position("time")) {
+                this.note(reason.clone());
+            }
         }
         // Samples on meshes of their own are no mistake of a data set: only of a study that needs one mesh.
         let (same, own): (Vec<usize>, Vec<usize>) =
@@ -115,6 +122,9 @@ impl Findings {
         this.mesh(source.as_ref(), &mut rows);
         for field in source.fields() {
             this.field(source.as_ref(), field, &rows, global);
+        }
+        if source.fields().is_empty() {
+            this.told("fields", "none");
         }
         Ok(this)
     }

@@ -1,12 +1,13 @@
 //! From a study to the arrays that a fit or a score needs.
 
+use super::tables::{table_of, tables_beside};
 use super::warn;
 use kolmo::comm::{Communicator, agree};
 use kolmo::data::study::{Study, unknown_name};
+use kolmo::data::table::Unusable;
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
 use kolmo::io::SnapshotSource;
-use kolmo::io::csv::read_table;
 use kolmo::io::mesh_samples::MeshSamples;
 use kolmo::io::numpy::NumpyFile;
 use kolmo::io::open_mesh::MeshFormat;
@@ -15,8 +16,7 @@ use kolmo::io::stacked::StackedFile;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::mesh::Mesh;
 use kolmo::mesh::mass_matrix::{check_mass_matrix, expand_components, mass_matrix};
-use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,6 +71,10 @@ fn arrays(path: &Path) -> Result<Opened> {
     if kind == "npy" || kind == "npz" {
         return Ok((Arc::new(NumpyFile::open(path)?), None));
     }
+    if !path.exists() && !["h5", "hdf5"].contains(&kind.as_str()) {
+        let expected = "samples: a file, a folder of result files, or a pattern";
+        return Err(Error::input("K001", path, "", "no such file or folder", expected, "check the path"));
+    }
     let file = StackedFile::open(path).map_err(|e| of_no_kind(path, &kind, e))?;
     let product = file.inner_product()?;
     Ok((Arc::new(file), product))
@@ -87,106 +91,15 @@ fn of_no_kind(path: &Path, kind: &str, error: Error) -> Error {
     Error::input("K002", path, "", found, expected, "convert the file, or give it the ending of its format")
 }
 
-/// The tables that lie with mesh files: parameters and scalars, where there are any.
-pub fn tables_beside(samples: &Path) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
-    if samples.is_dir() {
-        let found = contents(samples)?;
-        return Ok((found.parameters, found.scalars));
-    }
-    if !is_pattern(samples) && MeshFormat::of(samples).is_none() {
-        return Ok((None, None));
-    }
-    let folders: Vec<&Path> = samples.ancestors().skip(1).take(2).filter(|p| !is_pattern(p)).collect();
-    let find = |name: &str| folders.iter().map(|f| f.join(name)).find(|p| p.is_file());
-    Ok((find("parameters.csv"), find("scalars.csv")))
-}
-
-/// Keys that number samples.
-fn numbers_of(keys: &[String]) -> Option<Vec<usize>> {
-    keys.iter().map(|k| k.trim().parse().ok()).collect()
-}
-
-/// The row of a table for each sample: by name (with or without ending); numbers stand for the digits at the end of the names
-/// where these differ, else for the samples in their order.
-fn rows_by_key(keys: &[String], source: &dyn SnapshotSource) -> Vec<Option<usize>> {
-    let plain = |k: &str| k.trim().to_string();
-    if let Some(names) = source.keys() {
-        let table: HashMap<String, usize> = keys.iter().enumerate().rev().map(|(i, k)| (plain(k), i)).collect();
-        let bare = |k: &String| Path::new(k.trim()).file_stem().map(|s| s.to_string_lossy().into_owned());
-        let stems: HashMap<String, usize> =
-            keys.iter().enumerate().rev().filter_map(|(i, k)| Some((bare(k)?, i))).collect();
-        let find = |n: &String| table.get(n).or_else(|| stems.get(n)).copied();
-        let named: Vec<Option<usize>> = names.iter().map(find).collect();
-        // The states of a series may have rows of their own, under the names of their files.
-        if named.iter().any(Option::is_none)
-            && let Some(states) = source.names()
-        {
-            let own: Vec<Option<usize>> = states.iter().map(find).collect();
-            if own.iter().all(Option::is_some) {
-                return own;
-            }
-        }
-        if named.iter().any(Option::is_some) || numbers_of(keys).is_none() {
-            return named;
-        }
-        let digits = |n: &String| n[n.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].parse().ok();
-        let ends: Option<Vec<usize>> = names.iter().map(digits).collect();
-        if let (Some(ends), Some(numbers)) = (ends, numbers_of(keys)) {
-            return ends.iter().map(|e| numbers.iter().position(|n| n == e)).collect();
-        }
-    }
-    let numbers = numbers_of(keys).unwrap_or_default();
-    (0..source.n_samples()).map(|i| numbers.iter().position(|n| *n == i)).collect()
-}
-
-/// Whether a table has a row for each state of series: then it tells all that sets them apart, time too if it matters.
-fn by_state(file: &Path, source: &dyn SnapshotSource) -> bool {
-    let (Some(names), Some(keys)) = (source.names(), source.keys()) else { return false };
-    let series = keys.windows(2).any(|k| k[0] == k[1]);
-    let rows = |keys: Vec<String>| rows_by_key(&keys, source);
-    let rows = series.then(|| read_table(file).ok()?.0.map(rows)).flatten();
-    let mut seen = HashSet::new();
-    rows.is_some_and(|rows| rows.len() == names.len() && rows.into_iter().all(|row| row.is_some() && seen.insert(row)))
-}
-
-/// [`table_of`] for commands that need no table: one beside a single file that does not know its sample belongs to others.
-pub fn table_if_any(
-    samples: &Path,
-    file: Option<&Path>,
-    inside: Option<&Table>,
-    source: &dyn SnapshotSource,
-    what: &str,
-) -> Result<Table> {
-    match table_of(file, inside, source, what) {
-        Err(e) if ["K005", "K007"].contains(&e.code()) && !samples.is_dir() => Ok(inside.cloned().unwrap_or_default()),
-        table => table,
-    }
-}
-
-/// The table beside the samples, one row per sample; joined by the column `sample` where there is one.
-pub fn table_of(file: Option<&Path>, inside: Option<&Table>, source: &dyn SnapshotSource, what: &str) -> Result<Table> {
-    let Some(file) = file else { return Ok(inside.cloned().unwrap_or_default()) };
-    let (keys, table) = read_table(file)?;
-    let n = source.n_samples();
-    if let Some(keys) = keys.as_deref().filter(|keys| source.keys().is_some() || numbers_of(keys).is_some()) {
-        let rows = rows_by_key(keys, source);
-        if let Some(i) = rows.iter().position(Option::is_none) {
-            let name = source.keys().and_then(|k| k.get(i)).cloned().unwrap_or_else(|| i.to_string());
-            let mend = "add the row, or leave out the column `sample` to count rows";
-            let found = format!("no row for sample {name}");
-            return Err(Error::input("K007", file, what, found, "one row per sample", mend));
-        }
-        return Ok(table.select_rows(&rows.into_iter().flatten().collect::<Vec<_>>()));
-    }
-    let rows = table.n_rows();
-    let (code, found, mend) = match rows.cmp(&n) {
-        Ordering::Equal => return Ok(table),
-        Ordering::Less => ("K007", format!("{rows} rows; sample {rows} has none"), "add the missing rows"),
-        Ordering::Greater => {
-            ("K005", format!("{rows} rows; row {n} belongs to no sample"), "remove the rows without a sample")
-        }
-    };
-    Err(Error::input(code, file, what, found, format!("{n} rows, one per sample"), mend))
+/// Whether the times of series are 0, 1, 2, … in each, where each state has a row of its own in the table that differs from all others.
+fn counts_states(source: &dyn SnapshotSource, table: &Table) -> bool {
+    let (Some(keys), Some(time)) = (source.keys(), source.time()) else { return false };
+    let states: Vec<(&String, f64)> = keys.iter().zip(time.iter().copied()).collect();
+    let mut series = states.chunk_by(|a, b| a.0 == b.0);
+    let counted = |states: &[(&String, f64)]| states.iter().enumerate().all(|(i, (_, t))| *t == i as f64);
+    let bits = |i: usize| table.row(i).iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let rows: HashSet<Vec<u64>> = (0..table.n_rows()).map(bits).collect();
+    keys.windows(2).any(|k| k[0] == k[1]) && rows.len() == keys.len() && series.all(counted)
 }
 
 impl Samples {
@@ -226,9 +139,19 @@ impl Samples {
         let (parameters, scalars) = (named(parameters, beside.0), named(scalars, beside.1));
         let files = [source.files(), parameters.iter().chain(&scalars).cloned().collect()].concat();
         let mut table = table_of(parameters.as_deref(), source.parameters(), source.as_ref(), "parameters")?;
-        let told =
-            table.position("time").is_some() || parameters.as_deref().is_some_and(|p| by_state(p, source.as_ref()));
-        if let Some(time) = source.time().filter(|_| !told) {
+        let told = table.position("time").is_some() || table.reason("time").is_some();
+        if let Some(reason) = source.untimed().filter(|_| !told) {
+            table.unusable.push(Unusable::new("time", reason.clone()));
+        }
+        let named = study.data.inputs.as_ref().is_some_and(|inputs| inputs.iter().any(|name| name == "time"));
+        let counted = !told && !named && parameters.is_some() && counts_states(source.as_ref(), &table);
+        if counted && study.data.inputs.is_none() {
+            warn(
+                "the times 0, 1, 2, … only number the states of the series, which differ by the table: `time` is an input \
+                 where `inputs` names it",
+            );
+        }
+        if let Some(time) = source.time().filter(|_| !told && !counted) {
             let rows: Vec<f64> = (0..n)
                 .flat_map(|i| {
                     [if table.n_columns() > 0 { table.row(i).to_vec() } else { vec![] }, vec![time[i]]].concat()
@@ -249,6 +172,8 @@ impl Samples {
             return Err(unknown_name(&study.file, &format!("[scores] floor.{name}"), "output", name, &outputs));
         }
         if table.n_columns() == 0 {
+            // Parameters that are there but for some samples.
+            table.all_columns()?;
             let mend = match source.keys() {
                 Some(_) => {
                     "put a table parameters.csv beside the samples (a column `sample` with their names, a column per parameter)"
@@ -282,6 +207,23 @@ impl Samples {
     /// The fields of the study, all if it names none; points that move are always among them.
     pub fn fields(&self, study: &Study) -> Result<Vec<FieldInfo>> {
         let all = self.source.fields();
+        if all.is_empty() && study.data.fields.is_none() && self.scalars.n_columns() == 0 {
+            let (found, mend) = match self.source.tags().first() {
+                Some(tag) => (
+                    format!("arrays of integers only (`{}`)", tag.name),
+                    "name those that are meant as `fields`, or write them as floating-point numbers",
+                ),
+                None => ("samples without arrays".into(), "write the fields into the files"),
+            };
+            return Err(Error::input(
+                "K008",
+                self.source.path(),
+                "",
+                found,
+                "at least one field, or scalars, to learn",
+                mend,
+            ));
+        }
         let Some(names) = &study.data.fields else { return Ok(all.to_vec()) };
         let known: Vec<&str> = all.iter().chain(self.source.tags()).map(|f| f.name.as_str()).collect();
         let points = all.last().filter(|f| self.source.points_move() && !names.contains(&f.name));

@@ -1,5 +1,6 @@
 //! `kolmo validate`.
 
+use super::check::is_model;
 use super::compare::{Comparison, check_mesh, rows_for};
 use super::fit::{fit, study_for, study_of};
 use super::flags::words;
@@ -112,6 +113,11 @@ impl Validate {
     fn of_operators(&self) -> Result<bool> {
         match self.folds {
             None => Ok(method_of(&self.file)? == METHOD),
+            Some(_) if is_model(&self.file) => {
+                let (expected, mend) =
+                    ("a study, or samples", "name the study, or leave out --folds and add --data TEST");
+                Err(Error::input("K002", &self.file, "--folds", "a model", expected, mend))
+            }
             Some(_) => Ok(study_of(&self.file, None)?.reduction.method == METHOD),
         }
     }

@@ -19,6 +19,15 @@ pub struct Unusable {
     pub text: bool,
     /// Names the first cell that is not a finite number.
     pub reason: Error,
+    /// The cells of a column of texts.
+    pub cells: Vec<String>,
+}
+
+impl Unusable {
+    /// A column of numbers of which one is missing or damaged.
+    pub fn new(name: &str, reason: Error) -> Self {
+        Unusable { name: name.into(), text: false, reason, cells: Vec::new() }
+    }
 }
 
 impl Table {
@@ -77,7 +86,9 @@ impl Table {
     /// The rows `rows`, in that order.
     pub fn select_rows(&self, rows: &[usize]) -> Table {
         let values = rows.iter().flat_map(|&i| self.row(i).iter().copied()).collect();
-        Table { names: self.names.clone(), values, unusable: self.unusable.clone() }
+        let cells = |c: &Unusable| rows.iter().filter_map(|&i| c.cells.get(i).cloned()).collect();
+        let unusable = self.unusable.iter().map(|c| Unusable { cells: cells(c), ..c.clone() }).collect();
+        Table { names: self.names.clone(), values, unusable }
     }
 
     /// The columns `columns`, in that order.

@@ -11,7 +11,13 @@ use std::path::Path;
 /// Name of the column that holds the keys of the samples.
 pub const KEY: &str = "sample";
 
-/// Reads a table; the column `sample`, where there is one, holds texts and is handed back beside it.
+/// The column of the keys: `sample`, or the first that is called so in other letters (`Sample`).
+fn key_column(names: &[String]) -> Option<usize> {
+    let same = |n: &String| n.eq_ignore_ascii_case(KEY);
+    names.iter().position(|n| n == KEY).or_else(|| names.iter().position(same))
+}
+
+/// Reads a table; the column `sample` (in capitals too), where there is one, holds texts and is handed back beside it.
 ///
 /// Commas, or semicolons (then a decimal comma is read too); names and cells are trimmed; a byte order mark is skipped.
 /// Columns with a cell that is not a finite number are [`Table::unusable`]: an error (K004) for who needs them.
@@ -29,7 +35,7 @@ pub fn read_table(path: impl AsRef<Path>) -> Result<(Option<Vec<String>>, Table)
     };
     let names: Vec<String> = reader.headers().map_err(no_table)?.iter().map(str::to_string).collect();
     check_names(path, &names)?;
-    let key = names.iter().position(|n| n == KEY);
+    let key = key_column(&names);
     let (mut keys, mut seen) = (Vec::new(), HashMap::new());
     let mut columns: Vec<Column> = names.iter().map(|_| Column::default()).collect();
     for (row, record) in reader.records().enumerate() {
@@ -47,13 +53,16 @@ pub fn read_table(path: impl AsRef<Path>) -> Result<(Option<Vec<String>>, Table)
                 if let Some(first) = seen.insert(cell.to_string(), row) {
                     let found = format!("`{cell}`, which row {first} has too");
                     let mend = "give each sample one row";
-                    return Err(Error::input("K005", path, place(KEY), found, "keys that differ", mend));
+                    return Err(Error::input("K005", path, place(&names[j]), found, "keys that differ", mend));
                 }
                 keys.push(cell.to_string());
                 continue;
             }
             let value = number(cell, delimiter);
             columns[j].numeric |= value.is_some();
+            if !columns[j].numeric {
+                columns[j].cells.push(cell.to_string());
+            }
             columns[j].values.extend(value.filter(|v| v.is_finite()));
             if columns[j].reason.is_none() && !value.is_some_and(f64::is_finite) {
                 let found = if cell.is_empty() { "an empty cell".to_string() } else { format!("`{cell}`") };
@@ -67,7 +76,11 @@ pub fn read_table(path: impl AsRef<Path>) -> Result<(Option<Vec<String>>, Table)
     for (j, column) in columns.into_iter().enumerate().filter(|(j, _)| Some(*j) != key) {
         match column.reason {
             None => kept.push((names[j].clone(), column.values)),
-            Some(reason) => unusable.push(Unusable { name: names[j].clone(), text: !column.numeric, reason }),
+            Some(reason) => {
+                let (name, text) = (names[j].clone(), !column.numeric);
+                let cells = if text { column.cells } else { Vec::new() };
+                unusable.push(Unusable { name, text, reason, cells });
+            }
         }
     }
     if kept.is_empty()
@@ -88,6 +101,8 @@ pub fn read_table(path: impl AsRef<Path>) -> Result<(Option<Vec<String>>, Table)
 #[derive(Default)]
 struct Column {
     values: Vec<f64>,
+    /// While none of them is a number.
+    cells: Vec<String>,
     /// Some cell is a number, if only NaN.
     numeric: bool,
     reason: Option<Error>,

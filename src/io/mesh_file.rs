@@ -164,6 +164,10 @@ pub trait MeshFile: Send + Sync + Debug {
     fn field_data(&self, _state: usize) -> Result<Vec<(String, Vec<f64>)>> {
         Ok(Vec::new())
     }
+    /// What the file holds of a state and the reader leaves out, in words: arrays on faces, points of no cell.
+    fn left_out(&self, _state: usize) -> Vec<String> {
+        Vec::new()
+    }
     /// Names of tags.
     fn tag_names(&self) -> &[TagName] {
         &[]
@@ -227,6 +231,17 @@ impl Bytes {
 pub(crate) fn cannot_read(path: &Path, e: &std::io::Error) -> Error {
     let found = if e.kind() == ErrorKind::NotFound { "no such file".to_string() } else { e.to_string() };
     Error::input("K001", path, "", found, "a readable file", "check the path and its permissions")
+}
+
+/// Of a file that another one names: that it is missing tells by which.
+pub(crate) fn named_by(e: Error, by: &Path) -> Error {
+    match e {
+        Error::Input { code: "K001", file, place, found, expected, mend } if place.is_empty() => {
+            let place = format!("named by {}", by.display());
+            Error::Input { code: "K001", file, place, found, expected, mend }
+        }
+        other => other,
+    }
 }
 
 /// K003 at a place in a file.

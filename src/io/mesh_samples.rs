@@ -3,10 +3,11 @@
 use crate::comm::{Communicator, SingleComm, agree};
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
-use crate::io::mesh_file::{ArrayInfo, MeshFile, Number};
+use crate::io::mesh_file::{ArrayInfo, MeshFile, Number, TagName};
 use crate::io::open_mesh::open_sample;
 use crate::io::same_pieces::same_pieces;
 use crate::io::sample_files::{SampleFile, sample_files};
+use crate::io::sample_parameters::{SampleData, parameters, times};
 use crate::io::stacked::POINTS;
 use crate::io::vtk::pvtu::PvtuFile;
 use crate::io::{SampleState, SnapshotSource};
@@ -18,9 +19,6 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Field data that are no parameters.
-const RESERVED: [&str; 6] = ["indicator", "flag", "timevalue", "time", "cycle", "step"];
 
 /// Mesh files as samples. Meshes are compared with the first on opening; arrays are read when asked for.
 #[derive(Debug)]
@@ -38,6 +36,8 @@ pub struct MeshSamples {
     single: Vec<String>,
     parameters: Option<Table>,
     time: Option<Vec<f64>>,
+    /// Which sample has no time, where others have one.
+    untimed: Option<Error>,
 }
 
 type Opened = Result<Arc<dyn MeshFile>>;
@@ -212,8 +212,9 @@ impl Begun {
             let (name, location) = (POINTS.to_string(), Location::Point);
             fields.push(FieldInfo { name, location, n_entities, n_components, vector: true });
         }
-        let time: Option<Vec<f64>> = samples.iter().map(Sample::time).collect();
-        let parameters = parameters(&samples)?;
+        let beside = beside_arrays(&samples, &names);
+        let ((time, untimed), parameters) = (times(&beside), parameters(&beside)?);
+        drop(beside);
         Ok(MeshSamples {
             path: path.into(),
             files,
@@ -227,6 +228,7 @@ impl Begun {
             single,
             parameters,
             time,
+            untimed,
         })
     }
 }
@@ -282,26 +284,13 @@ fn relate(begun: &mut Begun, comm: &Arc<dyn Communicator>) {
     }
 }
 
-/// Field data of one value that all samples have, as parameters.
-fn parameters(samples: &[Sample]) -> Result<Option<Table>> {
-    let of = |s: &Sample| s.file().and_then(|f| f.field_data(s.state)).unwrap_or_default();
-    let all: Vec<Vec<(String, Vec<f64>)>> =
-        samples.par_iter().map(|s| of(s).into_iter().filter(|(_, v)| v.len() == 1).collect()).collect();
-    let readable = || all.iter().zip(samples).filter(|(_, s)| s.file.is_ok()).map(|(data, _)| data);
-    let Some(first) = readable().next() else { return Ok(None) };
-    let everywhere = |name: &String| readable().all(|data| data.iter().any(|(n, _)| n == name));
-    let names: Vec<String> = first.iter().map(|(n, _)| n.clone()).collect();
-    let usable = |n: &String| !RESERVED.contains(&n.to_lowercase().as_str()) && everywhere(n);
-    let names: Vec<String> = names.into_iter().filter(usable).collect();
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let value = |data: &[(String, Vec<f64>)], name: &String| {
-        // A sample that cannot be read is refused where it is used; its row is never asked for.
-        data.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.first().copied()).unwrap_or(0.0)
+/// What the files of samples that can be read say beside their arrays.
+fn beside_arrays<'a>(samples: &'a [Sample], names: &'a [String]) -> Vec<Option<SampleData<'a>>> {
+    let of = |(s, name): (&'a Sample, &'a String)| {
+        let file = s.file.as_deref().ok()?;
+        Some(SampleData { name, file: file.path(), field_data: file.field_data(s.state), time: s.time() })
     };
-    let values = all.iter().flat_map(|data| names.iter().map(|n| value(data, n))).collect();
-    Table::new(names, values).map(Some)
+    samples.par_iter().zip(names.par_iter()).map(of).collect()
 }
 
 impl SnapshotSource for MeshSamples {
@@ -345,6 +334,31 @@ impl SnapshotSource for MeshSamples {
         self.time.as_deref()
     }
 
+    fn left_out(&self, _states: bool) -> Vec<String> {
+        let mut found: Vec<(String, &String, usize)> = Vec::new();
+        for (sample, name) in self.samples.iter().zip(&self.names) {
+            for what in sample.file().map_or(Vec::new(), |f| f.left_out(sample.state)) {
+                match found.iter_mut().find(|(known, ..)| *known == what) {
+                    Some((.., n)) => *n += 1,
+                    None => found.push((what, name, 1)),
+                }
+            }
+        }
+        let line = |(what, name, n): (String, &String, usize)| match n {
+            1 => format!("{what} (sample {name})"),
+            n => format!("{what} ({n} samples, {name} the first)"),
+        };
+        found.into_iter().map(line).collect()
+    }
+
+    fn tag_names(&self) -> &[TagName] {
+        self.samples.iter().find_map(|s| s.file().ok()).map_or(&[], |f| f.tag_names())
+    }
+
+    fn untimed(&self) -> Option<&Error> {
+        self.untimed.as_ref()
+    }
+
     fn mesh(&self) -> Option<&Mesh> {
         Some(&self.mesh)
     }
@@ -384,14 +398,20 @@ impl SnapshotSource for MeshSamples {
     fn remarks(&self) -> Vec<String> {
         let first = self.samples.iter().find_map(|s| s.file().ok());
         let mut remarks = vec![format!("format: {}", first.map_or("unknown", |f| f.format()))];
-        for tag in first.into_iter().flat_map(|f| f.tag_names()) {
+        remarks.extend(self.left_out(true).into_iter().map(|what| format!("left out: {what}")));
+        for tag in self.tag_names() {
             remarks.push(format!("tag {}: {} = {}, dimension {}", tag.name, tag.array, tag.tag, tag.dimension));
         }
+        let first = self.samples.iter().position(|s| s.file.is_ok()).and_then(|s| self.names.get(s));
+        let first = first.map_or("the first", String::as_str);
         let mut count = |what: &str, found: &mut dyn Iterator<Item = (usize, String)>| {
             if let Some((s, reason)) = found.next() {
-                let n = 1 + found.count();
-                let name = &self.names[s];
-                remarks.push(format!("{n} sample{} {what} (sample {name}{reason})", if n == 1 { "" } else { "s" }));
+                let more: Vec<usize> = found.map(|(s, _)| s).collect();
+                let others = more.iter().take(2).filter_map(|s| self.names.get(*s)).map(|name| format!(", {name}"));
+                let (name, others) = (&self.names[s], others.collect::<String>());
+                let (n, dots) = (1 + more.len(), if more.len() > 2 { ", …" } else { "" });
+                remarks
+                    .push(format!("{n} sample{} {what} ({name}{reason}{others}{dots})", if n == 1 { "" } else { "s" }));
             }
         };
         let related = |wanted: fn(&Correspondence) -> Option<String>| {
@@ -400,15 +420,15 @@ impl SnapshotSource for MeshSamples {
         let errors = self.samples.iter().enumerate().filter_map(|(i, s)| Some((i, format!(": {}", s.file().err()?))));
         count("that cannot be read", &mut errors.into_iter());
         count(
-            "on other meshes than the first",
+            &format!("on other meshes than sample {first}"),
             &mut related(|r| if let Correspondence::Different(why) = r { Some(format!(": {why}")) } else { None }),
         );
         count(
-            "with other numbers of points and cells, matched to the first",
+            &format!("with other numbers of points and cells, matched to sample {first}"),
             &mut related(|r| matches!(r, Correspondence::Renumbered(_)).then(String::new)),
         );
         count(
-            "with other points on the same cells",
+            &format!("with other points on the cells of sample {first}"),
             &mut related(|r| matches!(r, Correspondence::Moved).then(String::new)),
         );
         remarks

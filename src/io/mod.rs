@@ -16,6 +16,7 @@ pub mod former_pieces;
 pub mod gmsh;
 pub(crate) mod hdf;
 pub(crate) mod hyperslab;
+pub(crate) mod link_names;
 pub mod matrix_folder;
 pub mod matrix_market;
 pub mod mesh_file;
@@ -39,6 +40,7 @@ pub mod rank_predictions;
 pub(crate) mod raw_chunk;
 pub(crate) mod same_pieces;
 pub mod sample_files;
+mod sample_parameters;
 pub mod sample_writer;
 pub(crate) mod scanner;
 pub(crate) mod scratch;
@@ -46,6 +48,7 @@ pub(crate) mod slab_plan;
 mod slab_sweep;
 pub mod stacked;
 pub(crate) mod stacked_mesh;
+mod stacked_tables;
 pub mod stacked_writer;
 pub mod vtk;
 pub mod xdmf;
@@ -55,7 +58,7 @@ pub use open_mesh::open_mesh;
 use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
 use crate::io::field_chunks::FieldChunks;
-use crate::io::mesh_file::{ArrayInfo, Number};
+use crate::io::mesh_file::{ArrayInfo, Number, TagName};
 use crate::mesh::Mesh;
 use faer::{Mat, MatMut, MatRef};
 use std::fmt::Debug;
@@ -92,6 +95,22 @@ pub trait SnapshotSource: Send + Sync + Debug {
     fn scalars(&self) -> Option<&Table>;
     /// Time of each sample, where the file holds it.
     fn time(&self) -> Option<&[f64]>;
+    /// Number of the trajectory of each sample, where the file holds it.
+    fn trajectory(&self) -> Option<&[i64]> {
+        None
+    }
+    /// What the file holds and nobody is handed: with a [`state`](Self::state) where `states`, else field by field. In words.
+    fn left_out(&self, _states: bool) -> Vec<String> {
+        Vec::new()
+    }
+    /// Names of tags.
+    fn tag_names(&self) -> &[TagName] {
+        &[]
+    }
+    /// Why there are no times where some samples have one: it names one that has not.
+    fn untimed(&self) -> Option<&Error> {
+        None
+    }
     /// The mesh; where points move, with those of the first sample whose mesh is usable.
     fn mesh(&self) -> Option<&Mesh>;
     /// Whether points move from sample to sample: then they are a field to learn, the last one.

@@ -4,10 +4,9 @@
 //! PKWARE, .ZIP File Format Specification, sections 4.3 and 4.5.3.
 
 use crate::error::{Error, Result};
-use crate::io::mesh_file::{Bytes, damaged};
+use crate::io::mesh_file::{Bytes, cannot_read, damaged};
 use crate::io::numpy::{Element, quoted, shape};
 use flate2::{Decompress, FlushDecompress};
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -140,27 +139,54 @@ impl Entry {
     }
 }
 
-/// The texts of the array `name` [n], where it holds as many as expected, each another one; `None` for anything else.
-pub(super) fn names(path: &Path, name: &str, n: usize) -> Option<Vec<String>> {
-    let mut zip = zip::ZipArchive::new(File::open(path).ok()?).ok()?;
+/// The texts of the array `name` [n], none where there is no such array. Errors: K005 another number of them, a name twice, or no texts.
+pub(super) fn names(path: &Path, name: &str, n: usize) -> Result<Option<Vec<String>>> {
+    let cut = |e: &dyn std::fmt::Display| damaged(path, format!("array {name}"), e.to_string(), "a whole NumPy file");
+    let mut zip = zip::ZipArchive::new(File::open(path).map_err(|e| cannot_read(path, &e))?).map_err(|e| cut(&e))?;
     let mut bytes = Vec::new();
-    zip.by_name(&format!("{name}.npy")).ok()?.take(NAMES).read_to_end(&mut bytes).ok()?;
+    match zip.by_name(&format!("{name}.npy")) {
+        Ok(file) => file.take(NAMES).read_to_end(&mut bytes).map_err(|e| cut(&e))?,
+        Err(zip::result::ZipError::FileNotFound) => return Ok(None),
+        Err(e) => return Err(cut(&e)),
+    };
+    let refuse = |found: String| {
+        let (expected, mend) =
+            (format!("{n} names that differ"), "write the names with numpy.array, one for each column");
+        Error::input("K005", path, format!("array {name}"), found, expected, mend)
+    };
+    let names = texts(&bytes).ok_or_else(|| refuse("no array of texts".into()))?;
+    if names.len() != n {
+        return Err(refuse(format!("{} names", names.len())));
+    }
+    let bad = (0..n).find(|&j| names[j].trim().is_empty() || names[..j].contains(&names[j]));
+    bad.map_or(Ok(Some(names.clone())), |j| Err(refuse(format!("column {j} called `{}`", names[j]))))
+}
+
+/// The texts of an array in one axis, of four bytes a character or of one.
+fn texts(bytes: &[u8]) -> Option<Vec<String>> {
     let (start, length): (usize, usize) = match (bytes.starts_with(b"\x93NUMPY"), bytes.get(6)) {
-        (true, Some(1)) => (10, number(&bytes, 8, 2) as usize),
-        (true, _) => (12, number(&bytes, 8, 4) as usize),
+        (true, Some(1)) => (10, number(bytes, 8, 2) as usize),
+        (true, _) => (12, number(bytes, 8, 4) as usize),
         _ => return None,
     };
     let text = String::from_utf8_lossy(bytes.get(start..start.checked_add(length)?)?).into_owned();
-    let width: usize = quoted(&text, "'descr':")?.strip_prefix("<U")?.parse().ok()?;
-    let found = bytes.get(start + length..)?;
-    if shape(&text)? != [n] || found.len() != width.checked_mul(4)?.checked_mul(n)? || width == 0 {
+    let descr = quoted(&text, "'descr':")?;
+    let (unit, width) = match descr.strip_prefix("<U") {
+        Some(width) => (4, width),
+        None => (1, descr.strip_prefix("|S")?),
+    };
+    let size = width.parse::<usize>().ok()?.checked_mul(unit).filter(|&size| size > 0)?;
+    let (found, shape) = (bytes.get(start + length..)?, shape(&text)?);
+    let [n] = shape[..] else { return None };
+    if found.len() != size.checked_mul(n)? {
         return None;
     }
-    let word = |bytes: &[u8]| {
-        let numbers = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b));
-        numbers.take_while(|&c| c > 0).map(char::from_u32).collect::<Option<String>>()
+    let word = |bytes: &[u8]| match unit {
+        1 => Some(String::from_utf8_lossy(bytes).trim_end_matches('\0').to_string()),
+        _ => {
+            let numbers = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b));
+            numbers.take_while(|&c| c > 0).map(char::from_u32).collect::<Option<String>>()
+        }
     };
-    let names: Vec<String> = found.chunks_exact(4 * width).map(word).collect::<Option<_>>()?;
-    let apart = names.iter().collect::<HashSet<_>>().len() == n && names.iter().all(|name| !name.trim().is_empty());
-    apart.then_some(names)
+    found.chunks_exact(size).map(word).collect()
 }

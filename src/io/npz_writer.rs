@@ -9,8 +9,10 @@ use crate::io::atomic::{AtomicFile, write_error};
 use crate::io::mesh_file::Number;
 use crate::io::stacked_writer::Tables;
 use faer::Mat;
-use std::io::{self, BufWriter, Seek, Write};
+use std::cell::RefCell;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::rc::Rc;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -38,7 +40,10 @@ pub fn write_npz(
         return Err(Error::input("K009", path, "", found, "fields with other names than the tables", mend));
     }
     let target = AtomicFile::create(path)?;
-    let mut archive = Archive { zip: ZipWriter::new(BufWriter::with_capacity(1 << 18, target.file())) };
+    let error = Rc::new(RefCell::new(None));
+    let file = BufWriter::with_capacity(1 << 18, target.file());
+    let zip = ZipWriter::new(KeepsError { inner: file, position: 0, error: error.clone() });
+    let mut archive = Archive { zip, error };
     for field in fields {
         archive.field(path, source, samples, field, memory, tell)?;
     }
@@ -48,7 +53,48 @@ pub fn write_npz(
 }
 
 struct Archive<W: Write + Seek> {
-    zip: ZipWriter<W>,
+    zip: ZipWriter<KeepsError<W>>,
+    error: Rc<RefCell<Option<io::Error>>>,
+}
+
+/// Passes on what is written up to the first error, and keeps that one to itself: an archive that fails writes its end once more
+/// when it is dropped, and prints the error on its own.
+struct KeepsError<W> {
+    inner: W,
+    position: u64,
+    error: Rc<RefCell<Option<io::Error>>>,
+}
+
+impl<W> KeepsError<W> {
+    fn attempt<T>(&mut self, otherwise: T, act: impl FnOnce(&mut W) -> io::Result<T>) -> T {
+        if self.error.borrow().is_some() {
+            return otherwise;
+        }
+        act(&mut self.inner).unwrap_or_else(|e| {
+            *self.error.borrow_mut() = Some(e);
+            otherwise
+        })
+    }
+}
+
+impl<W: Write> Write for KeepsError<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.attempt(bytes.len(), |inner| inner.write(bytes));
+        self.position += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt((), |inner| inner.flush());
+        Ok(())
+    }
+}
+
+impl<W: Seek> Seek for KeepsError<W> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.position = self.attempt(self.position, |inner| inner.seek(to));
+        Ok(self.position)
+    }
 }
 
 impl<W: Write + Seek> Archive<W> {
@@ -95,7 +141,8 @@ impl<W: Write + Seek> Archive<W> {
     }
 
     fn end(self) -> io::Result<()> {
-        self.zip.finish()?.flush()
+        self.zip.finish()?.flush()?;
+        self.error.take().map_or(Ok(()), Err)
     }
 
     fn begin(&mut self, name: &str, number: Number, shape: &[usize]) -> io::Result<()> {
@@ -131,7 +178,9 @@ impl<W: Write + Seek> Archive<W> {
             Number::Float64 => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
             Number::Integer => bytes.extend(values.iter().flat_map(|v| (*v as i64).to_le_bytes())),
         }
-        self.zip.write_all(&bytes)
+        self.zip.write_all(&bytes)?;
+        // A full disk ends the work at once.
+        self.error.take().map_or(Ok(()), Err)
     }
 
     /// A table, and the names of its columns as text of one width.

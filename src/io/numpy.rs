@@ -4,6 +4,7 @@ use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::hyperslab::not_finite;
 use crate::io::npz::{check_sizes, names};
+use crate::io::stacked_tables::majority;
 use crate::io::{SampleState, SnapshotSource, check_range};
 use crate::mesh::Mesh;
 use faer::Mat;
@@ -28,6 +29,8 @@ pub struct NumpyFile {
     parameters: Option<Table>,
     scalars: Option<Table>,
     time: Option<Vec<f64>>,
+    /// Arrays that are neither fields nor tables.
+    left_out: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -58,7 +61,8 @@ impl NumpyFile {
     /// Opens a `.npy` file (one field, named after the file) or a `.npz` file.
     ///
     /// In a `.npz` file every array with two or three axes is a field; `parameters`, `scalars` and `time` are tables
-    /// (columns p0, p1, ... and s0, s1, ..., or as `parameters_names` and `scalars_names` tell). Errors: K001 missing, K002 neither of the two, K003 truncated, K004 not
+    /// (columns p0, p1, ... and s0, s1, ..., or as `parameters_names` and `scalars_names` tell). Beside tables, arrays of other lengths
+    /// are left out, which is told. Errors: K001 missing, K002 neither of the two, K003 truncated, K004 not
     /// finite (tables; snapshots when they are read), K005 shapes and types, K008 no samples.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
@@ -107,6 +111,14 @@ impl SnapshotSource for NumpyFile {
 
     fn time(&self) -> Option<&[f64]> {
         self.time.as_deref()
+    }
+
+    fn left_out(&self, _states: bool) -> Vec<String> {
+        self.left_out.clone()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.left_out.iter().map(|what| format!("left out: {what}")).collect()
     }
 
     fn mesh(&self) -> Option<&Mesh> {
@@ -256,7 +268,7 @@ fn open_npy(path: PathBuf, file: File, length: u64) -> Result<NumpyFile> {
     let n_samples = shape[0];
     let npy = Npy { file, offset: offset + header, element, fortran, shape };
     let (fields, arrays) = (vec![field], vec![Array::OnDisk(npy)]);
-    Ok(NumpyFile { path, n_samples, fields, arrays, parameters: None, scalars: None, time: None })
+    Ok(NumpyFile { path, n_samples, fields, arrays, parameters: None, scalars: None, time: None, left_out: Vec::new() })
 }
 
 pub(super) fn quoted<'a>(text: &'a str, key: &str) -> Option<&'a str> {
@@ -289,48 +301,70 @@ fn open_npz(path: PathBuf, file: File) -> Result<NumpyFile> {
     let mut zip = NpzReader::new(file).map_err(|e| truncated(&path, e.to_string()))?;
     let listed = zip.names().map_err(|e| not_read(&path, "", e))?;
     let (mut parameters, mut scalars, mut time, mut found) = (None, None, None, Vec::new());
+    let mut left_out = Vec::new();
     for name in listed {
         let array = read_array(&mut zip, &path, &name)?;
         match (name.as_str(), array) {
             ("parameters", Some(array)) => parameters = Some(table(&path, &name, "p", array)?),
             ("scalars", Some(array)) => scalars = Some(table(&path, &name, "s", array)?),
             ("time", Some(array)) => time = Some(table(&path, &name, "time", array)?),
+            ("parameters_names" | "scalars_names", None) => {}
             (_, Some(array)) if (2..=3).contains(&array.ndim()) => found.push((name, array)),
-            _ => {}
+            (_, Some(array)) => left_out.push(format!("array {name}: {} axes", array.ndim())),
+            (_, None) => left_out.push(format!("array {name}: no real numbers")),
         }
     }
     for (what, table) in [("parameters_names", &mut parameters), ("scalars_names", &mut scalars)] {
         if let Some(table) = table
-            && let Some(names) = names(&path, what, table.n_columns())
+            && let Some(names) = names(&path, what, table.n_columns())?
         {
             table.names = names;
         }
     }
-    // With a table, arrays of another length are no snapshots; without, they are a mistake.
     let tables = [("parameters", &parameters), ("scalars", &scalars), ("time", &time)];
-    let told = tables.iter().find_map(|(_, t)| t.as_ref().map(Table::n_rows));
-    if let Some(n) = told {
-        found.retain(|(_, array)| array.shape()[0] == n);
-    }
-    let n_samples = told.or(found.first().map(|(_, array)| array.shape()[0])).unwrap_or(0);
-    if found.is_empty() {
-        let expected = "an array [n_samples, n] or [n_samples, n_entities, n_components]";
-        return Err(Error::input("K008", &path, "", "no snapshots", expected, "write one array per field"));
-    }
-    let rows = found.iter().map(|(name, array)| (name.as_str(), array.shape()[0]));
-    let rows = rows.chain(tables.iter().filter_map(|(name, t)| t.as_ref().map(|t| (*name, t.n_rows()))));
-    if let Some((name, n)) = rows.into_iter().find(|&(_, n)| n != n_samples) {
-        let mend = "write the same number of rows for all arrays";
-        let place = format!("array {name}");
-        return Err(Error::input("K005", &path, place, format!("{n} rows"), format!("{n_samples} rows"), mend));
-    }
+    let tables: Vec<(&str, usize)> =
+        tables.iter().filter_map(|(what, t)| Some((*what, t.as_ref()?.n_rows()))).collect();
+    let n_samples = count_samples(&path, &tables, &found)?;
+    found.retain(|(name, array)| {
+        let n = array.shape().first().copied().unwrap_or(0);
+        if n != n_samples {
+            left_out.push(format!("array {name}: {n} rows, not {n_samples}"));
+        }
+        n == n_samples
+    });
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
     for (name, array) in found {
-        fields.push(field_info(&path, name.replace('/', "_"), array.shape())?);
+        fields.push(field_info(&path, name, array.shape())?);
         arrays.push(Array::Held(array.into_raw_vec_and_offset().0));
     }
     let time = time.map(|t| t.values);
-    Ok(NumpyFile { path, n_samples, fields, arrays, parameters, scalars, time })
+    Ok(NumpyFile { path, n_samples, fields, arrays, parameters, scalars, time, left_out })
+}
+
+/// The rows of the tables, where these agree and some array has them; else those of most of the arrays and tables.
+///
+/// Without a table all arrays are snapshots, of which none may have other rows; with one, those that have are something else.
+/// Errors: K005 names what has other rows than most, K008 no arrays.
+fn count_samples(path: &Path, tables: &[(&str, usize)], found: &[(String, ArrayD<f64>)]) -> Result<usize> {
+    let arrays = found.iter().map(|(name, array)| (name.as_str(), array.shape().first().copied().unwrap_or(0)));
+    let arrays: Vec<(&str, usize)> = arrays.collect();
+    let all: Vec<(&str, usize)> = tables.iter().chain(&arrays).copied().collect();
+    let counts: Vec<usize> = all.iter().map(|(_, n)| *n).collect();
+    let of_tables = tables.first().map(|(_, n)| *n).filter(|n| tables.iter().all(|(_, m)| m == n));
+    let told = of_tables.filter(|n| arrays.iter().any(|(_, m)| m == n));
+    let (Some(n), false) = (told.or(majority(&counts)), found.is_empty()) else {
+        let expected = "an array [n_samples, n] or [n_samples, n_entities, n_components]";
+        return Err(Error::input("K008", path, "", "no snapshots", expected, "write one array per field"));
+    };
+    let none_fits = arrays.iter().all(|(_, m)| *m != n);
+    let checked = if tables.is_empty() || none_fits { &all } else { tables };
+    if let Some((name, m)) = checked.iter().find(|(_, m)| *m != n) {
+        let like = all.iter().find(|(_, m)| *m == n).map_or("others", |(name, _)| name);
+        let expected = format!("{n} rows, as in {like}");
+        let mend = "write the same number of rows for all arrays";
+        return Err(Error::input("K005", path, format!("array {name}"), format!("{m} rows"), expected, mend));
+    }
+    Ok(n)
 }
 
 fn table(path: &Path, name: &str, prefix: &str, array: ArrayD<f64>) -> Result<Table> {

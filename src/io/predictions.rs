@@ -3,6 +3,7 @@
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, write_error};
+use crate::io::link_names::{link_names, write_field_name};
 use crate::io::stacked::POINTS;
 use crate::io::stacked_mesh::write_mesh;
 use crate::io::{complex, hdf};
@@ -110,7 +111,11 @@ impl PredictionWriter {
             let groups = Groups::create(&hdf5)?;
             let sets = fields
                 .iter()
-                .map(|field| groups.field::<T>(field, n_samples, points.as_ref().filter(|_| is_points(field, mesh))))
+                .zip(link_names(fields))
+                .map(|(field, link)| {
+                    let points = points.as_ref().filter(|_| is_points(field, mesh));
+                    groups.field::<T>((field, &link), n_samples, points)
+                })
                 .collect::<hdf5::Result<Vec<_>>>()?;
             if parameters.n_columns() > 0 {
                 let data = hdf::create::<f64>(&hdf5, "parameters", &[n_samples, parameters.n_columns()])?;
@@ -240,7 +245,7 @@ impl Groups {
 
     fn field<T: Scalar>(
         &self,
-        field: &FieldInfo,
+        (field, link): (&FieldInfo, &str),
         n_samples: usize,
         points: Option<&Dataset>,
     ) -> hdf5::Result<FieldSets> {
@@ -250,10 +255,13 @@ impl Groups {
         }
         let located = |data: Dataset| {
             hdf::write_attribute(&data, "location", field.location.name())?;
+            write_field_name(&data, field, link)?;
             Ok::<_, hdf5::Error>(data)
         };
-        let create = |group: &Group| located(hdf::create::<f64>(group, &field.name, &shape)?);
-        let values = || located(complex::create::<T>(&self.snapshots, &field.name, &shape)?);
+        let create = |group: &Group| located(hdf::create::<f64>(group, link, &shape)?);
+        let values = || located(complex::create::<T>(&self.snapshots, link, &shape)?);
+        let indicator = hdf::create::<f64>(&self.indicators, link, &[n_samples])?;
+        write_field_name(&indicator, field, link)?;
         Ok(FieldSets {
             name: field.name.clone(),
             n_dofs: field.n_dofs(),
@@ -261,7 +269,7 @@ impl Groups {
             values: points.map_or_else(values, |points| Ok(points.clone()))?,
             std: create(&self.uncertainty)?,
             interval: create(&self.interval)?,
-            indicator: hdf::create::<f64>(&self.indicators, &field.name, &[n_samples])?,
+            indicator,
         })
     }
 }

@@ -5,6 +5,7 @@ use crate::data::{FieldInfo, Table};
 use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, write_error};
 use crate::io::hdf;
+use crate::io::link_names::link_names;
 use crate::io::predictions::{PredictionBatch, PredictionWriter};
 use crate::io::rank_order::{flush, in_rank_order, path_of_first, within};
 use crate::mesh::Mesh;
@@ -66,13 +67,14 @@ impl RankPredictions {
     }
 
     fn fields(&self, file: &hdf5::File, batch: &PredictionBatch, first: usize) -> Result<()> {
-        for ((info, rows), field) in self.fields.iter().zip(&self.rows).zip(&batch.fields) {
+        let links = link_names(&self.fields);
+        for (((info, link), rows), field) in self.fields.iter().zip(&links).zip(&self.rows).zip(&batch.fields) {
             let k = info.n_components.max(1);
             let entities = rows.start / k..rows.end / k;
             // Points that move are those of the mesh.
-            let values = hdf::dataset(file, &format!("snapshots/{}", info.name));
+            let values = hdf::dataset(file, &format!("snapshots/{link}"));
             let values = values.map_or_else(|| self.open(file, "mesh/points"), Ok)?;
-            let (std, interval) = (format!("uncertainty/{}", info.name), format!("interval/{}", info.name));
+            let (std, interval) = (format!("uncertainty/{link}"), format!("interval/{link}"));
             for (data, columns) in [
                 (values, &field.values),
                 (self.open(file, &std)?, &field.std),
@@ -88,8 +90,8 @@ impl RankPredictions {
         let write = |name: &str, values: &[f64]| {
             hdf::write_rows(&self.target, &self.open(file, name)?, samples.clone(), values)
         };
-        for (info, field) in self.fields.iter().zip(&batch.fields) {
-            write(&format!("indicators/{}", info.name), &field.indicator)?;
+        for (link, field) in link_names(&self.fields).iter().zip(&batch.fields) {
+            write(&format!("indicators/{link}"), &field.indicator)?;
         }
         if !batch.scalars.is_empty() {
             write("scalars", &batch.scalars)?;

@@ -3,9 +3,9 @@
 use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::io::atomic_folder::AtomicFolder;
-use crate::io::csv::write_table;
+use crate::io::csv::{read_table, write_table};
 use crate::io::gmsh::writer::MshWriter;
-use crate::io::mesh_file::{MeshArray, TIME, carrier, restricted};
+use crate::io::mesh_file::{MeshArray, TIME, TagName, carrier, restricted};
 use crate::io::vtk::legacy_writer::write_vtk;
 use crate::io::vtk::pvd::write_pvd;
 use crate::io::vtk::vtu_writer::write_vtu;
@@ -22,6 +22,8 @@ pub struct SampleWriter {
     /// Of the files of a folder, without ending.
     names: Vec<String>,
     times: Vec<Option<f64>>,
+    /// Of groups of cells, where the format has a place for them.
+    tag_names: Vec<TagName>,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,38 @@ pub fn sample_outputs(path: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
     })
 }
 
+/// Refuses to replace a table in a folder that has rows of other samples than those of `names`. Errors: K009.
+pub fn spare_rows(path: &Path, names: &[String], tables: &[Option<&Table>; 2]) -> Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let names: HashSet<String> = file_names(names).into_iter().collect();
+    for (_, file) in tables.iter().zip(TABLES).filter(|(table, _)| table.is_some_and(|t| t.n_columns() > 0)) {
+        let place = path.join(file);
+        let refuse = |found: String| {
+            let (expected, mend) =
+                ("rows of the samples that are written", "choose another folder, or remove the table");
+            Err(Error::input("K009", &place, "", found, expected, mend))
+        };
+        if !place.exists() {
+            continue;
+        }
+        match read_table(&place) {
+            Ok((Some(keys), _)) => {
+                let others: Vec<&String> = keys.iter().filter(|key| !names.contains(*key)).collect();
+                if let Some(other) = others.first() {
+                    return refuse(format!(
+                        "rows of {} other samples, {other} the first, which would be lost",
+                        others.len()
+                    ));
+                }
+            }
+            _ => return refuse("a table without the column `sample`, which would be replaced".into()),
+        }
+    }
+    Ok(())
+}
+
 enum Kind {
     One(One),
     Folder,
@@ -121,7 +155,13 @@ impl SampleWriter {
             Kind::Xdmf => (Target::Xdmf(None), Vec::new()),
             Kind::Msh => (Target::Msh(None), Vec::new()),
         };
-        Ok(SampleWriter { path: path.into(), target, names, times: Vec::new() })
+        Ok(SampleWriter { path: path.into(), target, names, times: Vec::new(), tag_names: Vec::new() })
+    }
+
+    /// Hands over the names of groups of cells, before the first sample. Whether the format has a place for them.
+    pub fn name_tags(&mut self, names: &[TagName]) -> bool {
+        self.tag_names = names.to_vec();
+        matches!(self.target, Target::Msh(_))
     }
 
     /// Writes the next sample. Errors: those of the format, [`Error::Argument`] for one too many.
@@ -151,7 +191,7 @@ impl SampleWriter {
             Target::Msh(series) => {
                 let series = match series {
                     Some(series) => series,
-                    None => series.insert(Box::new(MshWriter::create(&self.path, mesh, arrays)?)),
+                    None => series.insert(Box::new(MshWriter::create(&self.path, mesh, arrays, &self.tag_names)?)),
                 };
                 series.append(time, mesh, arrays)
             }

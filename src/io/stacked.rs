@@ -3,8 +3,11 @@
 use crate::data::{FieldInfo, Location, Table};
 use crate::error::{Error, Result};
 use crate::io::field_chunks::FieldChunks;
+use crate::io::link_names::{field_name, link_of};
 use crate::io::mesh_file::{ArrayInfo, Number};
 use crate::io::stacked_mesh::{Points, read_mesh};
+use crate::io::stacked_tables::count_samples;
+pub(crate) use crate::io::stacked_tables::read_table;
 use crate::io::{SampleState, SnapshotSource, csr, hdf, hyperslab};
 use crate::mesh::Mesh;
 use faer::{Mat, MatMut};
@@ -13,6 +16,10 @@ use hdf5::types::{FloatSize, TypeDescriptor};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+
+/// What of a file has a meaning here, and what of a prediction goes with each sample.
+const KNOWN: [&str; 6] = ["mesh", "parameters", "snapshots", "scalars", "time", "trajectory"];
+const OF_STATES: [&str; 5] = ["uncertainty", "interval", "indicator", "flags", "indicators"];
 
 /// Name of the learnt field that holds moving points.
 pub const POINTS: &str = "points";
@@ -95,7 +102,7 @@ impl StackedFile {
         let n_fields = fields.len();
         fields.extend(tags);
         data.extend(tag_data);
-        let n_samples = count_samples(&path, &fields, &data)?;
+        let n_samples = count_samples(&path, &file, &fields, &data, &|field| place_of(field, true))?;
         let tags = fields.split_off(n_fields);
         let parameters = read_table(&path, &file, "parameters", "p", n_samples)?;
         let scalars = read_table(&path, &file, "scalars", "s", n_samples)?;
@@ -125,11 +132,6 @@ impl StackedFile {
             mesh.validate(&opened.path)?;
         }
         Ok(opened)
-    }
-
-    /// Number of the trajectory of each sample, where the file holds it.
-    pub fn trajectory(&self) -> Option<&[i64]> {
-        self.trajectory.as_deref()
     }
 
     /// Chunk of a field in the file ([samples, entities(, components)]); None where it is contiguous.
@@ -193,6 +195,15 @@ impl SnapshotSource for StackedFile {
         self.time.as_deref()
     }
 
+    fn trajectory(&self) -> Option<&[i64]> {
+        self.trajectory.as_deref()
+    }
+
+    fn left_out(&self, states: bool) -> Vec<String> {
+        let known = |name: &String| KNOWN.contains(&name.as_str()) || states && OF_STATES.contains(&name.as_str());
+        self.file.member_names().unwrap_or_default().into_iter().filter(|name| !known(name)).collect()
+    }
+
     fn mesh(&self) -> Option<&Mesh> {
         self.mesh.as_ref()
     }
@@ -213,9 +224,10 @@ impl SnapshotSource for StackedFile {
     /// Of predictions also `<field>_std`, `<field>_interval`, and the field data `indicator` and `flag`.
     fn state(&self, sample: usize) -> Result<SampleState> {
         let mut state = super::state_of(self, sample)?;
-        for field in &self.fields {
+        for (field, data) in self.fields.iter().zip(&self.data) {
+            let link = link_of(data);
             for (group, suffix) in [("uncertainty", "std"), ("interval", "interval")] {
-                let place = format!("/{group}/{}", field.name);
+                let place = format!("/{group}/{link}");
                 let Some(data) = hdf::dataset(&self.file, &place) else { continue };
                 let values =
                     hyperslab::read(&self.path, &data, &place, field.n_components, &[sample], 0..field.n_dofs())?;
@@ -310,7 +322,7 @@ fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> R
         ));
     };
     let names = group.member_names().map_err(|e| hdf::damaged(path, "/snapshots", e))?;
-    let mut fields = Vec::new();
+    let mut fields: Vec<(FieldInfo, Dataset)> = Vec::new();
     for name in names {
         let place = format!("/snapshots/{name}");
         if hdf::group(&group, &name).is_some() {
@@ -332,8 +344,15 @@ fn find_fields(path: &Path, file: &hdf5::Group, entities: Option<Entities>) -> R
         if shape[1] * n_components == 0 && shape[0] > 0 {
             return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), "at least one entry per sample".into()));
         }
+        let name = field_name(&set, &name).map_err(|e| hdf::damaged(path, &place, e))?;
+        if fields.iter().any(|(known, _)| known.name == name) {
+            let (found, mend) = (format!("a second field `{name}`"), "give each field its own name");
+            return Err(Error::input("K006", path, place, found, "names that differ", mend));
+        }
         fields.push((FieldInfo { name, location, n_entities: shape[1], n_components, vector }, set));
     }
+    // By the names of the fields, which those of their data sets need not be.
+    fields.sort_by(|a, b| a.0.name.cmp(&b.0.name));
     Ok(fields)
 }
 
@@ -378,87 +397,6 @@ fn locate(path: &Path, data: &Dataset, place: &str, n: usize, entities: Option<E
         None if on_cells => Ok(Location::Cell),
         None => wrong(format!("{points} points or {known_cells} (vectors as [n_samples, n_entities, n_components])")),
     }
-}
-
-fn count_samples(path: &Path, fields: &[FieldInfo], data: &[Dataset]) -> Result<usize> {
-    let counts: Vec<usize> = data.iter().map(|d| d.shape().first().copied().unwrap_or(0)).collect();
-    let (Some(&n), Some(first)) = (counts.first(), fields.first()) else {
-        let mend = "write at least one data set /snapshots/<field>";
-        return Err(Error::input("K008", path, "/snapshots", "no fields", "at least one field with samples", mend));
-    };
-    if let Some(i) = counts.iter().position(|&m| m != n) {
-        let place = place_of(&fields[i], true);
-        let expected = format!("{n} samples, as in {}", place_of(first, true));
-        return Err(hdf::wrong_shape(path, place, format!("{} samples", counts[i]), expected));
-    }
-    if n == 0 {
-        let place = place_of(first, true);
-        return Err(Error::input("K008", path, place, "0 samples", "at least one sample", "write the snapshots"));
-    }
-    Ok(n)
-}
-
-/// `/name` [n_samples, n] or [n_samples] with the attribute `names`; None where the file has none.
-pub(crate) fn read_table(
-    path: &Path,
-    file: &hdf5::Group,
-    name: &str,
-    prefix: &str,
-    n_samples: usize,
-) -> Result<Option<Table>> {
-    let place = format!("/{name}");
-    let Some(data) = hdf::dataset(file, name) else { return Ok(None) };
-    let (rows, columns) = match data.shape()[..] {
-        [rows] => (rows, 1),
-        [rows, columns] => (rows, columns),
-        ref shape => return Err(hdf::wrong_shape(path, place, format!("{shape:?}"), "[n_samples, n_columns]".into())),
-    };
-    if columns == 0 {
-        return Ok(None);
-    }
-    if rows < n_samples && name == "parameters" {
-        let place = format!("{place}, sample {rows}");
-        let mend = "add the missing rows";
-        return Err(Error::input("K007", path, place, format!("{rows} rows"), format!("{n_samples} rows"), mend));
-    }
-    if rows != n_samples {
-        return Err(hdf::wrong_shape(path, place, format!("{rows} rows"), format!("{n_samples} rows, one per sample")));
-    }
-    hdf::check_size(path, &data, &place)?;
-    let names = column_names(path, &data, &place, prefix, columns)?;
-    let values = hdf::read_f64(path, &data, &place)?;
-    if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-        let place = format!("{place}, sample {}, column {}", i / columns, names[i % columns]);
-        let mend = "mend the sample, or leave it out with `select`";
-        return Err(Error::input("K004", path, place, values[i].to_string(), "a finite number", mend));
-    }
-    Table::new(names, values).map(Some)
-}
-
-/// An array of strings, one string with commas, or none: then prefix and number.
-fn column_names(path: &Path, data: &Dataset, place: &str, prefix: &str, n: usize) -> Result<Vec<String>> {
-    let place = format!("{place}, attribute names");
-    let mut names = match hdf::attribute_strings(data, "names").map_err(|e| hdf::damaged(path, &place, e))? {
-        None => return Ok((0..n).map(|i| format!("{prefix}{i}")).collect()),
-        Some(names) => names,
-    };
-    if names.len() == 1 && n > 1 {
-        names = names[0].split(',').map(str::to_string).collect();
-    }
-    let names: Vec<String> = names.iter().map(|s| s.trim().to_string()).collect();
-    if names.len() != n {
-        return Err(hdf::wrong_shape(
-            path,
-            place,
-            format!("{} names", names.len()),
-            format!("{n} names, one per column"),
-        ));
-    }
-    if let Some(i) = (0..n).find(|&i| names[i].is_empty() || names[..i].contains(&names[i])) {
-        let found = format!("column {i} is called `{}`", names[i]);
-        return Err(Error::input("K006", path, place, found, "names that differ", "give each column its own name"));
-    }
-    Ok(names)
 }
 
 /// Mean over `samples`, added in their order.

@@ -3,6 +3,7 @@
 use crate::data::{FieldInfo, Table};
 use crate::error::Result;
 use crate::io::atomic::{AtomicFile, write_error};
+use crate::io::link_names::{link_names, write_field_name};
 use crate::io::mesh_file::Number;
 use crate::io::stacked::{ROLE, TAG};
 use crate::io::stacked_mesh::write_mesh;
@@ -17,6 +18,7 @@ pub struct Tables<'a> {
     pub parameters: Option<&'a Table>,
     pub scalars: Option<&'a Table>,
     pub time: Option<&'a [f64]>,
+    pub trajectory: Option<&'a [i64]>,
 }
 
 /// Writes the samples `samples` of a source with the fields `fields`, in the precision of the source; not compressed.
@@ -44,12 +46,12 @@ pub fn write_stacked(
     };
     write_tables(&file, tables).map_err(refuse)?;
     let group = file.create_group("snapshots").map_err(refuse)?;
-    for field in fields {
+    for (field, link) in fields.iter().zip(link_names(fields)) {
         let data = match (&points, Some(field) == moving) {
             (Some(points), true) => points.clone(),
             _ => {
                 let tag = source.tags().contains(field);
-                create(&group, field, samples.len(), source.number(field), tag).map_err(refuse)?
+                create(&group, (field, &link), samples.len(), source.number(field), tag).map_err(refuse)?
             }
         };
         let single = source.number(field) == Number::Float32;
@@ -76,7 +78,7 @@ pub fn write_stacked(
 
 fn create(
     group: &hdf5::Group,
-    field: &FieldInfo,
+    (field, link): (&FieldInfo, &str),
     n_samples: usize,
     number: Number,
     tag: bool,
@@ -86,10 +88,11 @@ fn create(
         shape.push(field.n_components);
     }
     let data = match number {
-        Number::Float32 => hdf::create::<f32>(group, &field.name, &shape)?,
-        Number::Float64 => hdf::create::<f64>(group, &field.name, &shape)?,
-        Number::Integer => hdf::create::<i64>(group, &field.name, &shape)?,
+        Number::Float32 => hdf::create::<f32>(group, link, &shape)?,
+        Number::Float64 => hdf::create::<f64>(group, link, &shape)?,
+        Number::Integer => hdf::create::<i64>(group, link, &shape)?,
     };
+    write_field_name(&data, field, link)?;
     hdf::write_attribute(&data, "location", field.location.name())?;
     if tag {
         hdf::write_attribute(&data, ROLE, TAG)?;
@@ -114,6 +117,9 @@ fn write_tables(file: &hdf5::File, tables: Tables<'_>) -> hdf5::Result<()> {
     }
     if let Some(time) = tables.time {
         hdf::create::<f64>(file, "time", &[time.len()])?.write_raw(time)?;
+    }
+    if let Some(trajectory) = tables.trajectory {
+        hdf::create::<i64>(file, "trajectory", &[trajectory.len()])?.write_raw(trajectory)?;
     }
     Ok(())
 }

@@ -182,7 +182,7 @@ fn archives() {
     let block = file.read(&file.fields()[0], &[59], 7..400).unwrap();
     (7..400).for_each(|e| assert_eq!(block[(e - 7, 0)], value(59, e, 0)));
     write(5);
-    check(NumpyFile::open(&path).unwrap_err(), "K008", &["no snapshots"]);
+    check(NumpyFile::open(&path).unwrap_err(), "K005", &["array parameters", "5 rows", "6 rows, as in time"]);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     check(NumpyFile::open(&path).unwrap_err(), "K003", &["train.npz"]);

@@ -87,7 +87,7 @@ fn lagrange_cells_in_legacy_files() {
     assert_eq!(values(file.as_ref(), "c"), [1.0, 4.0, 2.0, 3.0]);
     let other = text.replace("69 69 9 69", "69 72 9 69");
     write_text(folder.path(), "b.vtk", &other);
-    assert_eq!(open_mesh(&folder.path().join("b.vtk")).unwrap().mesh(0).unwrap_err().code(), "K006");
+    assert_eq!(open_mesh(&folder.path().join("b.vtk")).unwrap().mesh(0).unwrap_err().code(), "K018");
 }
 
 /// ParaView writes the time of a state as field data, and VTK arrays without components.

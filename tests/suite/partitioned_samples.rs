@@ -175,8 +175,8 @@ fn other_pieces_are_found_by_all_ranks() {
     let mesh = hexahedra([26, 24, 20]);
     type Change<'a> = &'a dyn Fn(&Path);
     let cases: [(&str, Change<'_>, &str); 4] = [
-        ("moved", &|folder| moved(folder, 2, PIECES - 1), "other points on the same cells"),
-        ("lost", &|folder| std::fs::remove_file(piece_file(folder, 2, 3)).unwrap(), "cannot be read (sample s2"),
+        ("moved", &|folder| moved(folder, 2, PIECES - 1), "other points on the cells of sample s0"),
+        ("lost", &|folder| std::fs::remove_file(piece_file(folder, 2, 3)).unwrap(), "cannot be read (s2"),
         (
             "renumbered",
             &|folder| {
@@ -186,7 +186,7 @@ fn other_pieces_are_found_by_all_ranks() {
                     text.replace("s1_0.vtu", "s1_x").replace("s1_4.vtu", "s1_0.vtu").replace("s1_x", "s1_4.vtu");
                 std::fs::write(list, swapped).unwrap();
             },
-            "matched to the first",
+            "matched to sample s0 (s1)",
         ),
         (
             "fewer",
@@ -196,7 +196,7 @@ fn other_pieces_are_found_by_all_ranks() {
                 std::fs::write(list, text.replace("<Piece Source=\"s1_4.vtu\"/>\n", "")).unwrap();
                 std::fs::remove_file(piece_file(folder, 1, 4)).unwrap();
             },
-            "on other meshes than the first",
+            "on other meshes than sample s0 (s1",
         ),
     ];
     for (name, change, told) in cases {

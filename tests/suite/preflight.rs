@@ -172,7 +172,11 @@ fn data_sets_and_models() {
     let folder = folder(STUDY, |_| ());
     let folder = folder.path();
     let of_data = kolmo(folder, &["check", "train.h5"]).success().stdout;
-    assert!(of_data.starts_with("samples: 30\nmesh: 25 points") && of_data.ends_with("ok\n"), "{of_data}");
+    assert!(
+        of_data.starts_with("samples: 30\nparameters: mach, gamma in train.h5\nmesh: 25 points")
+            && of_data.ends_with("ok\n"),
+        "{of_data}"
+    );
     kolmo(folder, &["fit", "study.toml", "-o", "model.h5"]).success();
     let of_model = kolmo(folder, &["check", "model.h5"]).success().stdout;
     assert!(of_model.contains("every checksum holds") && of_model.ends_with("ok\n"), "{of_model}");

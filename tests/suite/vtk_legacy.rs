@@ -410,7 +410,7 @@ fn refusals() {
         (format!("{grid}CELLS 1 4\n3 0 1 2\n"), "K003", &["CELL_TYPES", "no such section"]),
         (format!("{grid}CELL_TYPES 1\n5\n"), "K003", &["CELLS", "no such section"]),
         (format!("{grid}CELLS 1 4\n3 0 1 2\nCELL_TYPES 2\n5 5\n"), "K005", &["CELL_TYPES", "found 2", "1 cells"]),
-        (format!("{grid}CELLS 1 4\n3 0 1 2\nCELL_TYPES 1\n4\n"), "K006", &["type 4", "42 polyhedron"]),
+        (format!("{grid}CELLS 1 4\n3 0 1 2\nCELL_TYPES 1\n4\n"), "K018", &["type 4", "42 polyhedron"]),
         (format!("{grid}CELLS 1 4\n3 0 1 2\nCELL_TYPES 1\n9\n"), "K015", &["cell 0", "3 points", "4 for type 9"]),
         (format!("{grid}CELLS 1 4\n3 0 1 3\nCELL_TYPES 1\n5\n"), "K015", &["cell 0 (triangle)", "point 3"]),
         (format!("{grid}CELLS 1 4\n3 0 1 -2\nCELL_TYPES 1\n5\n"), "K015", &["CELLS 1, number 3", "found -2"]),

@@ -255,6 +255,10 @@ impl MeshFile for CgnsFile {
         Ok(values)
     }
 
+    fn left_out(&self, _state: usize) -> Vec<String> {
+        self.zones.iter().flat_map(|zone| zone.left_out.iter().cloned()).collect()
+    }
+
     fn field_data(&self, state: usize) -> Result<Vec<(String, Vec<f64>)>> {
         check_state(self, state)?;
         Ok(self.field_data.clone())

@@ -46,6 +46,8 @@ pub(crate) struct Zone {
     pointers: Vec<Vec<String>>,
     /// Names of the coordinates of each state, where they change.
     grids: Vec<String>,
+    /// Arrays on faces and edges.
+    pub left_out: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -99,9 +101,18 @@ impl Zone {
             boundaries: Vec::new(),
             pointers,
             grids,
+            left_out: Vec::new(),
         };
         for solution in node.labelled(path, "FlowSolution_t")? {
-            zone.solutions.extend(Solution::of(path, &solution)?);
+            match Solution::of(path, &solution)? {
+                Some(solution) => zone.solutions.push(solution),
+                None => {
+                    let place = solution.named(path, "GridLocation")?.map(|n| n.text(path)).transpose()?;
+                    let place = place.unwrap_or_default();
+                    let arrays = solution.labelled(path, "DataArray_t")?;
+                    zone.left_out.extend(arrays.iter().map(|a| format!("array {} on {place}", a.name)));
+                }
+            }
         }
         for conditions in node.labelled(path, "ZoneBC_t")?.iter().filter(|_| zone.axes.is_none()) {
             for condition in conditions.labelled(path, "BC_t")? {

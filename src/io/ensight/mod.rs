@@ -14,7 +14,7 @@ use crate::data::Location;
 use crate::error::{Error, Result};
 use crate::io::ensight::case::{Case, Constant, Variable};
 use crate::io::ensight::geometry::Geometry;
-use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, Number, check_state, damaged};
+use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, Number, check_state, damaged, named_by};
 use crate::mesh::Mesh;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ impl EnsightCase {
         let mut case = EnsightCase {
             path: bytes.path,
             main,
-            geometry: Geometry::of(&Bytes::of(&case.file(&files, 0))?)?,
+            geometry: Geometry::of(&named(&case.file(&files, 0), path.as_ref())?)?,
             shared: true,
             case,
         };
@@ -74,7 +74,7 @@ impl EnsightCase {
         if self.shared || state == 0 {
             return Ok(Cow::Borrowed(&self.geometry));
         }
-        Ok(Cow::Owned(Geometry::of(&Bytes::of(&self.geometry_file(state))?)?))
+        Ok(Cow::Owned(Geometry::of(&named(&self.geometry_file(state), &self.path)?)?))
     }
 
     fn info(&self, geometry: &Geometry, variable: &Variable) -> ArrayInfo {
@@ -94,7 +94,7 @@ impl EnsightCase {
     fn constant(&self, constant: &Constant, state: usize) -> Result<Vec<f64>> {
         let mut values = constant.values.clone();
         if let Some(file) = &constant.file {
-            let bytes = Bytes::of(file)?;
+            let bytes = named(file, &self.path)?;
             let raw = bytes.read_all()?;
             for word in String::from_utf8_lossy(&raw).split_whitespace() {
                 let shown = || format!("`{}`", word.chars().take(40).collect::<String>().escape_debug());
@@ -133,7 +133,7 @@ impl MeshFile for EnsightCase {
 
     fn mesh(&self, state: usize) -> Result<Mesh> {
         check_state(self, state)?;
-        Geometry::mesh(&Bytes::of(&self.geometry_file(state))?)
+        Geometry::mesh(&named(&self.geometry_file(state), &self.path)?)
     }
 
     fn arrays(&self, state: usize) -> Result<Vec<ArrayInfo>> {
@@ -153,11 +153,16 @@ impl MeshFile for EnsightCase {
             ));
         };
         let file = self.case.file(&variable.files, self.step(variable.files.set, state));
-        variable::read(&Bytes::of(&file)?, &geometry, variable.rank, variable.per_node)
+        variable::read(&named(&file, &self.path)?, &geometry, variable.rank, variable.per_node)
     }
 
     fn field_data(&self, state: usize) -> Result<Vec<(String, Vec<f64>)>> {
         check_state(self, state)?;
         self.case.constants.iter().map(|c| Ok((c.name.clone(), self.constant(c, state)?))).collect()
     }
+}
+
+/// A file that the case names.
+fn named(path: &Path, case: &Path) -> Result<Bytes> {
+    Bytes::of(path).map_err(|e| named_by(e, case))
 }

@@ -231,6 +231,8 @@ fn filtered<T: Copy>(values: &[T], keep: impl Fn(usize) -> bool) -> Vec<T> {
 pub(crate) struct Topology {
     pub mesh: Mesh,
     pub point_tags: Vec<u64>,
+    /// Nodes of no element, which are left out.
+    pub n_lone: usize,
     pub cell_tags: Vec<u64>,
     pub physical: Vec<i32>,
     pub geometrical: Vec<i32>,
@@ -248,7 +250,8 @@ impl Topology {
                 *used = true;
             }
         }
-        if used.iter().any(|u| !u) {
+        let n_lone = used.iter().filter(|u| !**u).count();
+        if n_lone > 0 {
             let mut next = 0u32;
             let number = |u: &bool| {
                 next += u32::from(*u);
@@ -271,6 +274,7 @@ impl Topology {
         let mut topology = Topology {
             mesh: Mesh { dim: 3, points, cells: Vec::with_capacity(groups.len()) },
             point_tags: tags,
+            n_lone,
             cell_tags: Vec::new(),
             physical: Vec::new(),
             geometrical: Vec::new(),

@@ -45,6 +45,8 @@ struct View {
 #[derive(Debug, Clone, Copy)]
 struct Counts {
     points: usize,
+    /// Points of no cell, which are left out.
+    lone_points: usize,
     cells: usize,
     top_cells: usize,
 }
@@ -74,7 +76,12 @@ impl GmshFile {
         let (sections, topology) = Sections::scan(path, &file.read_all()?)?;
         topology.mesh.check_structure(path)?;
         let mesh = &topology.mesh;
-        let counts = Counts { points: mesh.n_points(), cells: mesh.n_cells(), top_cells: mesh.n_top_cells() };
+        let counts = Counts {
+            points: mesh.n_points(),
+            lone_points: topology.n_lone,
+            cells: mesh.n_cells(),
+            top_cells: mesh.n_top_cells(),
+        };
         let has_groups = topology.physical.iter().any(|&p| p != 0);
         let (views, n_states, times) = series(&sections.data);
         let numbering = (n_states > 1).then(|| Numbering::new(&topology));
@@ -194,6 +201,11 @@ impl MeshFile for GmshFile {
         let topology = self.sections.topology(&self.file)?;
         let tags = if array.field.name == PHYSICAL { topology.physical } else { topology.geometrical };
         Ok(tags.into_iter().map(f64::from).collect())
+    }
+
+    fn left_out(&self, _state: usize) -> Vec<String> {
+        let n = self.counts.lone_points;
+        if n > 0 { vec![format!("{n} points of no cell")] } else { Vec::new() }
     }
 
     fn tag_names(&self) -> &[TagName] {

@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::io::atomic::{AtomicFile, write_error};
 use crate::io::gmsh::elements::ELEMENT_TYPES;
 use crate::io::gmsh::sections::{GEOMETRICAL, PHYSICAL, data_section};
-use crate::io::mesh_file::{MeshArray, carrier, check_length, restricted};
+use crate::io::mesh_file::{MeshArray, TagName, carrier, check_length, restricted};
 use crate::mesh::{CellBlock, Mesh};
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -26,11 +27,11 @@ pub struct MshWriter {
 }
 
 impl MshWriter {
-    /// Begins a file with the mesh that carries `arrays`, those of its first state.
+    /// Begins a file with the mesh that carries `arrays`, those of its first state; `names` of groups in `gmsh:physical`.
     ///
     /// Errors: K009 for polygons and polyhedra, and beyond 2^31 points or cells; K015 for a mesh with numbers out of range; K100 where
     /// lengths do not fit; K001 where the folder is missing, K103.
-    pub fn create(path: &Path, mesh: &Mesh, arrays: &[MeshArray<'_>]) -> Result<MshWriter> {
+    pub fn create(path: &Path, mesh: &Mesh, arrays: &[MeshArray<'_>], names: &[TagName]) -> Result<MshWriter> {
         mesh.check_structure(path)?;
         arrays.iter().try_for_each(|a| check_length(mesh, a))?;
         let refuse = |found: String, expected: &str| {
@@ -48,8 +49,8 @@ impl MshWriter {
             found.map(|a| restricted(mesh, &carrier, a))
         };
         let file = AtomicFile::create(path)?;
-        let written =
-            to(&file, |out| write_mesh(out, &carrier, group(PHYSICAL).as_deref(), group(GEOMETRICAL).as_deref()));
+        let groups = Groups { names, physical: group(PHYSICAL), entity: group(GEOMETRICAL) };
+        let written = to(&file, |out| write_mesh(out, &carrier, &groups));
         written.map_err(|e| write_error(path, e))?;
         Ok(MshWriter { file, mesh: carrier.into_owned(), n_states: 0 })
     }
@@ -91,11 +92,39 @@ fn element_type(block: &CellBlock) -> Option<(i64, &'static [usize])> {
     ELEMENT_TYPES.iter().find(|row| row.1 == block.cell_type).map(|row| (row.0, row.2))
 }
 
-fn write_mesh(out: &mut dyn Write, mesh: &Mesh, physical: Option<&[f64]>, entity: Option<&[f64]>) -> io::Result<()> {
+/// Physical groups and entities of the cells, and the names of the groups.
+struct Groups<'a> {
+    names: &'a [TagName],
+    physical: Option<Cow<'a, [f64]>>,
+    entity: Option<Cow<'a, [f64]>>,
+}
+
+fn write_names(out: &mut dyn Write, names: &[TagName]) -> io::Result<()> {
+    let names: Vec<&TagName> = names.iter().filter(|name| name.array == PHYSICAL).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    write!(out, "$PhysicalNames\n{}\n", names.len())?;
+    for TagName { name, dimension, tag, .. } in names {
+        writeln!(out, "{dimension} {tag} \"{}\"", plain(name))?;
+    }
+    writeln!(out, "$EndPhysicalNames")
+}
+
+/// A name in quotes on one line.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() || c == '"' { ' ' } else { c }).collect()
+}
+
+fn write_mesh(out: &mut dyn Write, mesh: &Mesh, groups: &Groups<'_>) -> io::Result<()> {
+    let Groups { names, physical, entity } = groups;
+    let (physical, entity) = (physical.as_deref(), entity.as_deref());
     out.write_all(b"$MeshFormat\n2.2 1 8\n")?;
     int(out, 1)?;
     let n_points = mesh.n_points();
-    write!(out, "\n$EndMeshFormat\n$Nodes\n{n_points}\n")?;
+    writeln!(out, "\n$EndMeshFormat")?;
+    write_names(out, names)?;
+    write!(out, "$Nodes\n{n_points}\n")?;
     for i in 0..n_points {
         int(out, i as i32 + 1)?;
         mesh.point(i).iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))?;
@@ -128,8 +157,7 @@ fn write_mesh(out: &mut dyn Write, mesh: &Mesh, physical: Option<&[f64]>, entity
 fn write_view(out: &mut dyn Write, a: &MeshArray<'_>, values: &[f64], step: usize, time: f64) -> io::Result<()> {
     let section = data_section(a.location);
     let stored = if a.n_components == 2 { 3 } else { a.n_components };
-    let plain = |c: char| if c.is_control() || c == '"' { ' ' } else { c };
-    let name: String = a.name.chars().map(plain).collect();
+    let name = plain(a.name);
     let n = values.len() / a.n_components.max(1);
     write!(out, "${section}\n1\n\"{name}\"\n1\n{time:?}\n3\n{step}\n{stored}\n{n}\n")?;
     for (i, row) in values.chunks_exact(a.n_components.max(1)).enumerate() {

@@ -11,6 +11,7 @@ use crate::io::openfoam::file::{FoamFile, plain_or_packed};
 use crate::io::openfoam::list::Length;
 use crate::io::openfoam::mesh::{MeshFolders, count_points_and_cells, read_mesh};
 use crate::mesh::Mesh;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -20,8 +21,9 @@ use std::sync::OnceLock;
 /// The mesh holds the cells of the volume with their numbers in OpenFOAM; a case in two dimensions is a mesh of one cell thickness.
 /// Patches are sets of faces, and are not read.
 ///
-/// States are the folders named by a time that hold fields, in the order of time. The first is left out if its time is 0, as the
-/// initial condition, unless it is the only one. Without any fields there is one state, with the last mesh. Where points or the
+/// States are the folders named by a time that hold fields, in the order of time. That of time 0, the initial condition, is one of
+/// them where it has the fields of all others and at least two follow: before a single result it is the guess that a solver
+/// started from. Without any fields there is one state, with the last mesh. Where points or the
 /// whole mesh are written in such a folder too, a state has the newest ones at its time or before.
 ///
 /// Arrays are in the order of their names: vol…Field on cells, point…Field on points, others are ignored. Symmetric tensors have
@@ -33,6 +35,28 @@ pub struct OpenFoamCase {
     times: Vec<f64>,
     /// The different meshes with their numbers of points and cells, counted when they are needed first.
     meshes: Vec<(MeshFolders, OnceLock<(usize, usize)>)>,
+    /// Why the folder of time 0 is no state.
+    initial: Option<String>,
+}
+
+/// A folder named by a time, its fields, and those that are not read.
+type TimeFields = (f64, PathBuf, Vec<FieldFile>, Vec<String>);
+
+/// Why the first folder is no state: it is that of time 0, and lacks fields of the others or stands before a single result.
+fn left_out_at_start(states: &[TimeFields]) -> Option<String> {
+    let [(time, _, fields, _), others @ ..] = states else { return None };
+    if *time != 0.0 || others.is_empty() {
+        return None;
+    }
+    let has =
+        |field: &&FieldFile| fields.iter().any(|f| f.name == field.name && f.kind.location == field.kind.location);
+    let missing = others.iter().flat_map(|(_, _, fields, _)| fields).filter(|f| !has(f));
+    let missing: BTreeSet<&str> = missing.map(|f| f.name.as_str()).collect();
+    match (missing.is_empty(), others) {
+        (true, [_]) => Some("time 0, before a single result".into()),
+        (true, _) => None,
+        (false, _) => Some(format!("time 0, which lacks {}", Vec::from_iter(missing).join(", "))),
+    }
 }
 
 #[derive(Debug)]
@@ -41,6 +65,8 @@ struct State {
     /// Index of its mesh.
     mesh: usize,
     fields: Vec<FieldFile>,
+    /// Fields on faces, and others that are not read.
+    others: Vec<String>,
 }
 
 /// A field, as the header of its file tells.
@@ -100,29 +126,30 @@ impl OpenFoamCase {
         let mut states = Vec::new();
         for (time, name) in &times {
             let state_folder = folder.join(name);
-            let fields = fields_of(&state_folder)?;
+            let (fields, others) = fields_of(&state_folder)?;
             if !fields.is_empty() {
-                states.push((*time, state_folder, fields));
+                states.push((*time, state_folder, fields, others));
             }
         }
-        if states.len() > 1 && states.first().is_some_and(|(time, ..)| *time == 0.0) {
+        let initial = left_out_at_start(&states);
+        if initial.is_some() {
             states.remove(0);
         }
         refuse_parts(&folder, states.iter().any(|(time, ..)| *time != 0.0))?;
         let known_times: Vec<f64> = states.iter().map(|(time, ..)| *time).collect();
         if states.is_empty() {
-            states.push((f64::INFINITY, folder.clone(), Vec::new()));
+            states.push((f64::INFINITY, folder.clone(), Vec::new(), Vec::new()));
         }
-        let states = states.into_iter().map(|(time, folder_of_state, fields)| {
+        let states = states.into_iter().map(|(time, folder_of_state, fields, others)| {
             let mesh = mesh_at(&folder, &times, time)?;
             let i = meshes.iter().position(|(known, _)| *known == mesh).unwrap_or_else(|| {
                 meshes.push((mesh, OnceLock::new()));
                 meshes.len() - 1
             });
-            Ok(State { folder: folder_of_state, mesh: i, fields })
+            Ok(State { folder: folder_of_state, mesh: i, fields, others })
         });
         let states = states.collect::<Result<Vec<_>>>()?;
-        Ok(OpenFoamCase { path: folder, states, times: known_times, meshes })
+        Ok(OpenFoamCase { path: folder, states, times: known_times, meshes, initial })
     }
 
     fn state(&self, state: usize) -> Result<&State> {
@@ -172,6 +199,11 @@ impl MeshFile for OpenFoamCase {
         let mesh = read_mesh(folders)?;
         mesh.check_structure(&folders.faces)?;
         Ok(mesh)
+    }
+
+    fn left_out(&self, state: usize) -> Vec<String> {
+        let others = self.states.get(state).map(|s| s.others.clone()).unwrap_or_default();
+        self.initial.iter().filter(|_| state == 0).cloned().chain(others).collect()
     }
 
     fn arrays(&self, state: usize) -> Result<Vec<ArrayInfo>> {
@@ -244,9 +276,9 @@ fn time_folders(folder: &Path) -> Result<Vec<(f64, String)>> {
     Ok(times)
 }
 
-/// The fields in a folder, by the headers of its files. Errors: K003.
-fn fields_of(folder: &Path) -> Result<Vec<FieldFile>> {
-    let mut fields: Vec<FieldFile> = Vec::new();
+/// The fields in a folder, by the headers of its files, and in words those that are not read. Errors: K003.
+fn fields_of(folder: &Path) -> Result<(Vec<FieldFile>, Vec<String>)> {
+    let (mut fields, mut others): (Vec<FieldFile>, Vec<String>) = (Vec::new(), Vec::new());
     for file_name in names(folder)? {
         let path = folder.join(&file_name);
         let name = file_name.strip_suffix(".gz").unwrap_or(&file_name);
@@ -256,12 +288,17 @@ fn fields_of(folder: &Path) -> Result<Vec<FieldFile>> {
             continue;
         }
         let Some(file) = FoamFile::open_any(&path)? else { continue };
-        let Some(kind) = Kind::of(&file.header.class) else { continue };
+        let Some(kind) = Kind::of(&file.header.class) else {
+            if file.header.class.ends_with("Field") {
+                others.push(format!("field {name} ({})", file.header.class));
+            }
+            continue;
+        };
         let single = file.header.binary && file.header.scalar == 4;
         let number = if single { Number::Float32 } else { Number::Float64 };
         fields.push(FieldFile { name: name.into(), path, kind, number });
     }
-    Ok(fields)
+    Ok((fields, others))
 }
 
 /// Refuses cases whose parts lie in folders of their own.

@@ -30,7 +30,7 @@ const UNKNOWN: [(i64, &str); 14] = [
 
 /// Adds the cells of `piece`, whose points follow `first` others, to `blocks`.
 ///
-/// Errors: K003 cut or damaged, K005 lengths that do not fit, K006 a cell type that is not known, K015 points that are not there.
+/// Errors: K003 cut or damaged, K005 lengths that do not fit, K015 points that are not there, K018 a cell type that is not read.
 pub(super) fn append_cells(
     decoder: &Decoder<'_>,
     piece: &Piece,
@@ -134,7 +134,7 @@ impl Cells<'_> {
         let found = format!("the VTK cell type {code} {name}").trim_end().to_string();
         let known: Vec<&str> = CellType::all().map(CellType::name).collect();
         let mend = "write these cells as cells of a known type";
-        Err(Error::input("K006", &self.decoder.bytes.path, format!("cell {c}"), found, known.join(", "), mend))
+        Err(Error::input("K018", &self.decoder.bytes.path, format!("cell {c}"), found, known.join(", "), mend))
     }
 
     fn refuse(&self, code: &'static str, c: usize, t: CellType, found: String, expected: String) -> Error {

@@ -93,7 +93,7 @@ fn cell_type(bytes: &Bytes, code: u32, n: usize) -> Result<CellType> {
         let codes: Vec<String> = CellType::all().map(|t| format!("{} {}", t.vtk_code(), t.name())).collect();
         let expected = format!("8 pixel, 11 voxel, {}", codes.join(", "));
         let mend = "leave out the cells of this type, or write them as cells of a known type";
-        Error::input("K006", &bytes.path, "CELL_TYPES", format!("cells of type {code}"), expected, mend)
+        Error::input("K018", &bytes.path, "CELL_TYPES", format!("cells of type {code}"), expected, mend)
     })
 }
 

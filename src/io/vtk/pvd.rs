@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::atomic::write_bytes;
-use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, cannot_read, check_state, damaged};
+use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, cannot_read, check_state, damaged, named_by};
 use crate::io::vtk::pvtu::{BY, KOLMO, PvtuFile, sources};
 use crate::io::vtk::vtu::VtuFile;
 use crate::io::vtk::vtu_writer::escape;
@@ -34,7 +34,7 @@ impl PvdFile {
             return Err(Error::input("K018", path, "Collection", found, "one file per time", mend));
         }
         for (_, file) in &steps {
-            std::fs::metadata(file).map_err(|e| cannot_read(file, &e))?;
+            std::fs::metadata(file).map_err(|e| named_by(cannot_read(file, &e), path))?;
             if !["vtu", "pvtu"].contains(&ending(file).as_str()) {
                 let mend = "write the states as unstructured grids (.vtu)";
                 return Err(Error::input(
@@ -63,10 +63,11 @@ impl PvdFile {
             return Ok(file.clone());
         }
         let path = self.files.get(state).map_or(Path::new(""), PathBuf::as_path);
-        let file: Arc<dyn MeshFile> = match ending(path).as_str() {
-            "pvtu" => Arc::new(PvtuFile::open(path)?),
-            _ => Arc::new(VtuFile::open(path)?),
+        let opened: Result<Arc<dyn MeshFile>> = match ending(path).as_str() {
+            "pvtu" => PvtuFile::open(path).map(|file| Arc::new(file) as Arc<dyn MeshFile>),
+            _ => VtuFile::open(path).map(|file| Arc::new(file) as Arc<dyn MeshFile>),
         };
+        let file = opened.map_err(|e| named_by(e, &self.path))?;
         *last() = Some((state, file.clone()));
         Ok(file)
     }

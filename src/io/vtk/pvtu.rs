@@ -2,7 +2,7 @@
 
 use crate::data::Location;
 use crate::error::{Error, Result};
-use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, check_state, damaged};
+use crate::io::mesh_file::{ArrayInfo, Bytes, MeshFile, check_state, damaged, named_by};
 use crate::io::vtk::vtu::VtuFile;
 use crate::io::vtk::xml::{Item, Xml, check_end};
 use crate::mesh::{CellBlock, CellType, Mesh};
@@ -34,6 +34,8 @@ pub struct PvtuFile {
 #[derive(Debug)]
 struct Source {
     path: PathBuf,
+    /// The list that names it.
+    by: Arc<Path>,
     file: OnceLock<VtuFile>,
 }
 
@@ -42,7 +44,7 @@ impl Source {
         if let Some(file) = self.file.get() {
             return Ok(file);
         }
-        let file = VtuFile::open(&self.path)?;
+        let file = VtuFile::open(&self.path).map_err(|e| named_by(e, &self.by))?;
         Ok(self.file.get_or_init(|| file))
     }
 }
@@ -123,7 +125,8 @@ impl PvtuFile {
 
     /// Reads the list of pieces only; each is opened when something of it is asked for. Errors: K001, K002, K003 of the list.
     pub(in crate::io) fn listed(path: &Path) -> Result<PvtuFile> {
-        let source = |path| Source { path, file: OnceLock::new() };
+        let by: Arc<Path> = path.into();
+        let source = |path| Source { path, by: by.clone(), file: OnceLock::new() };
         let sources = sources(path)?.into_iter().map(source).collect();
         Ok(PvtuFile { path: path.into(), sources, joined: OnceLock::new() })
     }

@@ -6,7 +6,7 @@ use crate::io::mesh_file::{Bytes, Number, damaged};
 use crate::io::xdmf::light::{Light, Node};
 use hdf5::types::{FloatSize, TypeDescriptor};
 use hdf5::{Dataset, Hyperslab, Selection, SliceOrIndex};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longest chain of references.
 const MAX_REFERENCES: usize = 8;
@@ -112,15 +112,31 @@ impl<'a> Item<'a> {
         }
     }
 
+    fn check_shape(&self, path: &Path, data: &Dataset) -> Result<()> {
+        if self.dims.as_ref().is_some_and(|dims| product(dims) != product(&data.shape())) {
+            return Err(self.wrong_length(format!("shape {:?} in {}", data.shape(), path.display())));
+        }
+        Ok(())
+    }
+
+    fn check_slab(&self, counts: &[usize]) -> Result<()> {
+        if self.dims.as_ref().is_some_and(|dims| product(dims) != product(counts)) {
+            return Err(self.wrong_length(format!("a HyperSlab of {}", words(counts))));
+        }
+        Ok(())
+    }
+
     /// Number of values.
     pub fn len(&self) -> Result<usize> {
         let dims = self.dims()?;
         product(&dims).ok_or_else(|| damaged(self.light.path(), self.place, format!("{dims:?} values"), "a size"))
     }
 
-    /// How the values are stored. What HDF5 says is taken for true: programs leave NumberType out.
+    /// How the values are stored. What HDF5 says is taken for true: programs leave NumberType out. Refuses lengths in the text that
+    /// the data do not have, before anybody asks for memory by them. Errors: as [`values`](Self::values).
     pub fn number(&self) -> Result<Number> {
         if self.format != Format::Hdf {
+            self.believed()?;
             return Ok(match self.kind()? {
                 Kind::Float(4) => Number::Float32,
                 Kind::Float(_) => Number::Float64,
@@ -128,6 +144,11 @@ impl<'a> Item<'a> {
             });
         }
         let (path, data) = self.dataset()?;
+        match self.slab {
+            None => self.check_shape(&path, &data)?,
+            Some(slab) => self.check_slab(&self.selection(slab)?.1)?,
+        }
+        hdf::check_size(&path, &data, self.place)?;
         hdf::check_numeric(&path, &data, self.place)?;
         Ok(match data.dtype().and_then(|t| t.to_descriptor()) {
             Ok(TypeDescriptor::Float(FloatSize::U8)) => Number::Float64,
@@ -228,15 +249,11 @@ impl<'a> Item<'a> {
     fn heavy(&self) -> Result<Vec<f64>> {
         let (path, data) = self.dataset()?;
         let Some(slab) = self.slab else {
-            if self.dims.as_ref().is_some_and(|dims| product(dims) != product(&data.shape())) {
-                return Err(self.wrong_length(format!("shape {:?} in {}", data.shape(), path.display())));
-            }
+            self.check_shape(&path, &data)?;
             return hdf::read_f64(&path, &data, self.place);
         };
         let (selection, counts) = self.selection(slab)?;
-        if self.dims.as_ref().is_some_and(|dims| product(dims) != product(&counts)) {
-            return Err(self.wrong_length(format!("a HyperSlab of {}", words(&counts))));
-        }
+        self.check_slab(&counts)?;
         hdf::check_numeric(&path, &data, self.place)?;
         hdf::check_size(&path, &data, self.place)?;
         let values = data.read_slice::<f64, _, ndarray::IxDyn>(selection);

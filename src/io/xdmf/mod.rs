@@ -244,6 +244,22 @@ impl MeshFile for XdmfFile {
         Ok(values)
     }
 
+    fn left_out(&self, state: usize) -> Vec<String> {
+        let light = &self.light;
+        let attributes = self.parts(state).unwrap_or_default().iter().flat_map(|part| &part.attributes);
+        let out = |&node: &Node| {
+            let name = light.attribute(node, "Name").unwrap_or_else(|| "unnamed".into());
+            let element = light.attribute(node, "ItemType").filter(|t| !t.eq_ignore_ascii_case("uniform"));
+            match (center(light, node).as_str(), element) {
+                ("grid", _) => None,
+                ("node" | "cell", None) => None,
+                ("node" | "cell", Some(kind)) => Some(format!("array {name} of the type {kind}")),
+                (center, _) => Some(format!("array {name} on each {center}")),
+            }
+        };
+        attributes.filter_map(out).collect()
+    }
+
     fn field_data(&self, state: usize) -> Result<Vec<(String, Vec<f64>)>> {
         let light = &self.light;
         let mut found: Vec<(String, Vec<f64>)> = Vec::new();
