@@ -52,10 +52,12 @@ impl Findings {
             let text = format!("{}, {} in {}", study.name, reduction.method, reduction.inner_product);
             this.told("study", text);
             this.output(&study);
-            if study.reduction.method == METHOD && !study.data.samples.as_os_str().is_empty() {
-                this.operators(&study);
-            } else if !study.data.samples.as_os_str().is_empty() {
-                this.data(&study, global);
+            let named = !study.data.samples.as_os_str().is_empty();
+            match study.reduction.method == METHOD {
+                // Settings that cannot be are told already.
+                true if named && study.operators.check(&study.file).is_empty() => this.operators(&study),
+                false if named => this.data(&study, global),
+                _ => (),
             }
         }
         this

@@ -287,8 +287,15 @@ impl<T: Scalar> OperatorModel<T> {
         n_modes: usize,
     ) -> Result<Solved<T>> {
         let c = self.coefficients(x, entries)?;
-        let (y, residual) = self.reduced.solve_with_indicator(&c.theta, &c.gamma, n_modes, w)?;
-        let y = y.to_vec();
+        let (all, residual) = self.reduced.solve_with_indicator(&c.theta, &c.gamma, self.n_modes(), w)?;
+        let all = all.to_vec();
+        // Calibrated are answers in all modes: what fewer change is known, and added.
+        let (mut y, mut truncated) = (all.clone(), 0.0);
+        if n_modes < all.len() {
+            y = self.reduced.solve(&c.theta, &c.gamma, n_modes, w)?.to_vec();
+            let change: Vec<T> = (0..all.len()).map(|k| y.get(k).map_or(all[k], |y| all[k] - *y)).collect();
+            truncated = self.norm_in_errors(&change) / self.norm_in_errors(&all).max(f64::MIN_POSITIVE);
+        }
         let trust = if c.learned { self.trust_learned.unwrap_or(self.trust) } else { self.trust };
         let indefinite = match self.inertia {
             Some((negative, _)) if n_modes == self.n_modes() => {
@@ -297,8 +304,8 @@ impl<T: Scalar> OperatorModel<T> {
             }
             _ => false,
         };
-        let indicator = trust.indicator(residual, c.misfit);
-        let by_misfit = trust.misfit_weight * c.misfit > residual;
+        let indicator = trust.indicator(residual, c.misfit) + truncated;
+        let by_misfit = trust.misfit_weight * c.misfit > residual + truncated;
         Ok(Solved { y, indicator, alarm: trust.alarm, learned: c.learned, indefinite, by_misfit })
     }
 
