@@ -23,5 +23,6 @@ pub mod pod_modes;
 pub mod pod_spectrum;
 pub mod point_selection;
 pub mod q_deim;
+pub mod residual_norm;
 pub mod restricted_likelihood;
 pub mod s_opt;

@@ -4,6 +4,7 @@ pub mod block_gram_schmidt;
 pub(crate) mod block_tree;
 pub mod bookmark;
 pub mod dense;
+pub mod double_double;
 pub mod exchange_rows;
 pub mod gram_schmidt;
 pub mod householder;

@@ -1,6 +1,6 @@
 //! Reduced basis by the weak greedy algorithm.
 
-use super::reduced_basis::{AffineProblem, Coefficients, Options};
+use super::reduced_basis::{AffineProblem, Coefficients, Options, ResidualNorm};
 use super::reduced_basis_projection::Reduction;
 use crate::algorithms::greedy::{Approximation, Greedy, GreedyOptions, greedy};
 use crate::error::{Error, Result};
@@ -18,6 +18,8 @@ struct Growing<'a, T: Scalar> {
     reduction: Reduction<'a, T>,
     training: &'a Coefficients<T>,
     solve: Solve<'a, T>,
+    /// Lower bounds of the stability constant at the training points, where they are known.
+    alpha: Option<&'a [f64]>,
     model: Option<ReducedBasis<T>>,
 }
 
@@ -28,10 +30,13 @@ impl<T: Scalar> Approximation for Growing<'_, T> {
 
     fn errors(&mut self) -> Result<Vec<f64>> {
         let Coefficients { theta, gamma } = self.training;
-        match &self.model {
-            Some(model) => model.indicator_batch(theta.as_ref(), gamma.as_ref(), model.n_modes()),
+        match (&self.model, self.alpha) {
+            (Some(model), Some(alpha)) => {
+                model.relative_bound_batch(theta.as_ref(), gamma.as_ref(), alpha, model.n_modes())
+            }
+            (Some(model), None) => model.indicator_batch(theta.as_ref(), gamma.as_ref(), model.n_modes()),
             // Nothing but the right-hand side is left.
-            None => {
+            (None, _) => {
                 let zero = |j: usize| gamma.col(j).iter().all(|g| *g == T::default());
                 Ok((0..gamma.ncols()).map(|j| if zero(j) { 0.0 } else { 1.0 }).collect())
             }
@@ -62,6 +67,38 @@ pub fn reduced_basis_greedy<T: Scalar>(
     options: &Options,
     choice: &GreedyOptions,
 ) -> Result<(ReducedBasis<T>, Greedy)> {
+    chosen_by(problem, training, solve, None, options, choice)
+}
+
+/// [`reduced_basis_greedy`] by the bound of the relative error in X: `alpha` [n_training] are lower bounds of the stability constant
+/// at the training points, and `choice.tolerance` is what the bound is to fall below.
+///
+/// Errors: those, a residual that is not measured in the dual norm, constants that are not positive.
+pub fn reduced_basis_greedy_bounded<T: Scalar>(
+    problem: &AffineProblem<'_, T>,
+    training: &Coefficients<T>,
+    alpha: &[f64],
+    solve: Solve<'_, T>,
+    options: &Options,
+    choice: &GreedyOptions,
+) -> Result<(ReducedBasis<T>, Greedy)> {
+    if options.norm != ResidualNorm::Dual {
+        return Err(Error::argument("norm of the residual", "Euclidean", "the dual norm of X, for a bound"));
+    }
+    if alpha.len() != training.n_points() {
+        return Err(Error::argument("lower bounds of the stability constant", alpha.len(), training.n_points()));
+    }
+    chosen_by(problem, training, solve, Some(alpha), options, choice)
+}
+
+fn chosen_by<T: Scalar>(
+    problem: &AffineProblem<'_, T>,
+    training: &Coefficients<T>,
+    solve: Solve<'_, T>,
+    alpha: Option<&[f64]>,
+    options: &Options,
+    choice: &GreedyOptions,
+) -> Result<(ReducedBasis<T>, Greedy)> {
     problem.check()?;
     training.check(problem.matrices.n_terms(), problem.rhs.ncols())?;
     if options.residual_rows == 0 {
@@ -69,7 +106,7 @@ pub fn reduced_basis_greedy<T: Scalar>(
     }
     let mut reduction = Reduction::new(problem, options)?;
     reduction.prepare_for(training);
-    let mut growing = Growing { reduction, training, solve, model: None };
+    let mut growing = Growing { reduction, training, solve, alpha, model: None };
     let found = greedy(&mut growing, choice)?;
     let reduction = growing.reduction;
     if reduction.n_modes() == 0 {

@@ -5,6 +5,7 @@ pub mod operator_model;
 pub mod pod_regression;
 pub mod reduced_basis;
 mod reduced_basis_batch;
+pub mod reduced_basis_bound;
 pub mod reduced_basis_dual;
 pub mod reduced_basis_residual;
 pub mod reduced_basis_time;

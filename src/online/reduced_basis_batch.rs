@@ -16,7 +16,7 @@ impl<T: Scalar> ReducedBasis<T> {
     /// first point that has one.
     pub fn solve_batch(&self, theta: MatRef<'_, T>, gamma: MatRef<'_, T>, n_modes: usize) -> Result<Mat<T>> {
         let b = theta.ncols();
-        self.each_point(theta, gamma, n_modes, |theta, gamma, w, out: &mut [T]| {
+        self.each_point(theta, gamma, n_modes, |_, theta, gamma, w, out: &mut [T]| {
             self.solve_in(theta, gamma, n_modes, w)?;
             out.copy_from_slice(&w.solution[..n_modes]);
             Ok(())
@@ -27,13 +27,25 @@ impl<T: Scalar> ReducedBasis<T> {
     /// Indicators [b] of the solutions at b points; as [`solve_batch`](Self::solve_batch).
     pub fn indicator_batch(&self, theta: MatRef<'_, T>, gamma: MatRef<'_, T>, n_modes: usize) -> Result<Vec<f64>> {
         let residual = self.known_residual()?;
-        let mut found = self.each_point(theta, gamma, 1, |theta, gamma, w, out: &mut [T]| {
+        self.measure_each_point(theta, gamma, |_, theta, gamma, w| {
             self.solve_in(theta, gamma, n_modes, w)?;
             let Workspace { residual: memory, solution, .. } = w;
-            out[0] = T::real(residual.relative(theta, gamma, &solution[..n_modes], memory));
+            Ok(residual.relative(theta, gamma, &solution[..n_modes], memory))
+        })
+    }
+
+    /// One number of each column of theta and gamma.
+    pub(super) fn measure_each_point(
+        &self,
+        theta: MatRef<'_, T>,
+        gamma: MatRef<'_, T>,
+        at: impl Fn(usize, &[T], &[T], &mut Workspace<T>) -> Result<f64> + Sync,
+    ) -> Result<Vec<f64>> {
+        let found = self.each_point(theta, gamma, 1, |point, theta, gamma, w, out: &mut [T]| {
+            out[0] = T::real(at(point, theta, gamma, w)?);
             Ok(())
         })?;
-        Ok(found.drain(..).map(Scalar::re).collect())
+        Ok(found.into_iter().map(Scalar::re).collect())
     }
 
     /// Calls `at` for each column of theta and gamma with a workspace and the `len` numbers of its own, which are returned
@@ -43,7 +55,7 @@ impl<T: Scalar> ReducedBasis<T> {
         theta: MatRef<'_, T>,
         gamma: MatRef<'_, T>,
         len: usize,
-        at: impl Fn(&[T], &[T], &mut Workspace<T>, &mut [T]) -> Result<()> + Sync,
+        at: impl Fn(usize, &[T], &[T], &mut Workspace<T>, &mut [T]) -> Result<()> + Sync,
     ) -> Result<Vec<T>> {
         if theta.ncols() != gamma.ncols() || len == 0 {
             let found = format!("{} of theta, {} of gamma, {len} numbers each", theta.ncols(), gamma.ncols());
@@ -57,7 +69,7 @@ impl<T: Scalar> ReducedBasis<T> {
                 let point = task * POINTS_PER_TASK + i;
                 t.iter_mut().zip(theta.col(point).iter()).for_each(|(t, x)| *t = *x);
                 g.iter_mut().zip(gamma.col(point).iter()).for_each(|(g, x)| *g = *x);
-                at(&t, &g, &mut workspace, out)?;
+                at(point, &t, &g, &mut workspace, out)?;
             }
             Ok(())
         };

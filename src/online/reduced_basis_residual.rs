@@ -159,22 +159,57 @@ impl<T: Scalar> Residual<T> {
         let out = &mut memory[..self.n_rows];
         self.assemble_rhs(gamma, out);
         let rhs_norm = norm(out);
-        let (mut missed, mut whole) = (0.0, 0.0);
-        for (p, g) in gamma.iter().enumerate() {
-            missed += g.modulus() * self.rhs_missed[p];
-            whole += g.modulus() * self.rhs_norms[p];
-        }
+        let mut accuracy = self.accuracy_of_rhs(gamma);
         for (q, t) in theta.iter().enumerate() {
             self.add(q, -*t, y, out);
-            for (i, y) in y.iter().enumerate() {
-                let x = (*t * *y).modulus();
-                missed += x * self.matrix_missed[q * n_modes + i];
-                whole += x * self.matrix_norms[q * n_modes + i];
-            }
+            accuracy.add(self.accuracy_of_matrix(q, t.modulus(), y));
         }
-        // A column is known to a few eps of its norm; sums of d N + n_rhs of them in pairs of two.
-        let round_off = 16.0 * f64::EPSILON * whole;
-        Ok(ResidualNorm { norm: norm(out), rhs_norm, uncertainty: missed + round_off })
+        Ok(ResidualNorm { norm: norm(out), rhs_norm, uncertainty: accuracy.uncertainty() })
+    }
+
+    /// How well the rows of sum_p gamma_p f_p are known.
+    pub(super) fn accuracy_of_rhs(&self, gamma: &[T]) -> Accuracy {
+        let mut accuracy = Accuracy::default();
+        for (p, g) in gamma.iter().enumerate() {
+            accuracy.missed += g.modulus() * self.rhs_missed[p];
+            accuracy.whole += g.modulus() * self.rhs_norms[p];
+        }
+        accuracy
+    }
+
+    /// How well the rows of `factor` A_q V y are known.
+    pub(super) fn accuracy_of_matrix(&self, q: usize, factor: f64, y: &[T]) -> Accuracy {
+        let (missed, norms) = (&self.matrix_missed[q * self.n_modes..], &self.matrix_norms[q * self.n_modes..]);
+        let mut accuracy = Accuracy::default();
+        for ((y, missed), norm) in y.iter().zip(missed).zip(norms) {
+            let x = factor * y.modulus();
+            accuracy.missed += x * missed;
+            accuracy.whole += x * norm;
+        }
+        accuracy
+    }
+}
+
+/// What Q_P misses of a sum of columns at most, and the sum of their norms.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Accuracy {
+    missed: f64,
+    whole: f64,
+}
+
+impl Accuracy {
+    pub(super) fn add(&mut self, other: Accuracy) {
+        self.missed += other.missed;
+        self.whole += other.whole;
+    }
+
+    /// A column is known to a few eps of its norm; sums of d N + n_rhs of them in pairs of two.
+    pub(super) fn uncertainty(self) -> f64 {
+        self.missed + 16.0 * f64::EPSILON * self.whole
+    }
+
+    pub(super) fn scaled(self, factor: f64) -> Accuracy {
+        Accuracy { missed: factor * self.missed, whole: factor * self.whole }
     }
 }
 

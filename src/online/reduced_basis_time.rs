@@ -5,6 +5,7 @@
 //! ```
 
 use super::reduced_basis::{Projection, ReducedBasis, singular};
+use super::reduced_basis_bound::{ErrorBound, checked};
 use super::reduced_basis_residual::{Residual, quotient};
 use crate::error::{Error, Result};
 use crate::linalg::scalar::Scalar;
@@ -208,12 +209,17 @@ impl<T: Scalar> ReducedBasisTime<T> {
         y: MatRef<'_, T>,
         workspace: &mut TimeWorkspace<T>,
     ) -> Result<f64> {
-        self.check(theta, gamma, load, grid, y.nrows())?;
-        if y.ncols() != grid.n_steps + 1 {
-            return Err(Error::argument("columns of a trajectory", y.ncols(), grid.n_steps + 1));
-        }
+        self.check_trajectory(theta, gamma, load, grid, y)?;
         self.reserve(grid, workspace);
         self.relative(theta, gamma, load, grid, y, &mut workspace.residual, &mut workspace.state)
+    }
+
+    fn check_trajectory(&self, theta: &[T], gamma: &[T], load: &[T], grid: &TimeGrid, y: MatRef<'_, T>) -> Result<()> {
+        self.check(theta, gamma, load, grid, y.nrows())?;
+        match y.ncols() == grid.n_steps + 1 {
+            true => Ok(()),
+            false => Err(Error::argument("columns of a trajectory", y.ncols(), grid.n_steps + 1)),
+        }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -227,30 +233,106 @@ impl<T: Scalar> ReducedBasisTime<T> {
         memory: &mut [T],
         state: &mut [T],
     ) -> Result<f64> {
-        let Some(residual) = self.model.residual() else {
-            return Err(Error::argument("indicator", "a model without compressed residual", "one that has it"));
-        };
-        let (n, s, dt) = (y.nrows(), grid.implicitness, grid.step);
-        let (r, state) = (&mut memory[..residual.n_rows()], &mut state[..n]);
+        let residual = self.model.known_residual()?;
+        let (dt, r) = (grid.step, &mut memory[..residual.n_rows()]);
         residual.assemble_rhs(gamma, r);
         let rhs_norm = norm(r);
         r.fill(T::default());
+        let state = &mut state[..y.nrows()];
         state.iter_mut().zip(y.col(0).iter()).for_each(|(x, y)| *x = *y);
         theta.iter().enumerate().for_each(|(q, t)| residual.add(q + 1, *t, state, r));
         let start = (grid.n_steps as f64 * dt).sqrt() * norm(r);
         let (mut squares, mut loads) = (0.0, 0.0);
+        self.each_step(theta, gamma, load, grid, y, r, state, |step| {
+            loads += dt * (step.load * rhs_norm).powi(2);
+            squares += dt * step.norm.powi(2);
+        })?;
+        Ok(quotient(squares.sqrt(), loads.sqrt() + start))
+    }
+
+    /// Bounds of sqrt(||e_k||_M² + alpha dt sum_{j<k} ||e_{j+s}||_X²) for k = 0, ..., n_steps, e the error of the trajectory y
+    /// [n_modes, n_steps + 1] against the full scheme on the same grid, e_{j+s} = s e_{j+1} + (1 - s) e_j.
+    ///
+    /// ```text
+    /// bound_k² = initial_error² + dt / alpha sum_{j<k} ||r_j||_X'²
+    /// ```
+    ///
+    /// `alpha` is a lower bound of the coercivity of A(mu) in X, `initial_error` one from above of ||u_0 - V y_0||_M; M symmetric and
+    /// positive semidefinite, the residual compressed in the dual norm of X. An output l of the final state is wrong by at most
+    /// ||l||_M' times the last bound. Errors: as [`indicator`](Self::indicator), a constant that is not positive, an initial error that
+    /// is not finite. O(n_steps d k N). Reference: Grepl, Patera, ESAIM: M2AN 39 (2005) 157; Haasdonk, Ohlberger, ESAIM: M2AN 42
+    /// (2008) 277.
+    #[allow(clippy::too_many_arguments)]
+    pub fn bounds(
+        &self,
+        theta: &[T],
+        gamma: &[T],
+        load: &[T],
+        grid: &TimeGrid,
+        y: MatRef<'_, T>,
+        alpha: f64,
+        initial_error: f64,
+        workspace: &mut TimeWorkspace<T>,
+    ) -> Result<Vec<ErrorBound>> {
+        self.check_trajectory(theta, gamma, load, grid, y)?;
+        let alpha = checked(alpha)?;
+        if !(initial_error >= 0.0 && initial_error.is_finite()) {
+            return Err(Error::argument("bound of the initial error", initial_error, "a number >= 0"));
+        }
+        self.reserve(grid, workspace);
+        let (mut found, mut known) = (initial_error.powi(2), initial_error.powi(2));
+        let mut bounds = vec![ErrorBound { bound: initial_error, certificate: 0.0 }];
+        let TimeWorkspace { residual, state, .. } = workspace;
+        self.each_step(theta, gamma, load, grid, y, residual, state, |step| {
+            found += grid.step / alpha * step.norm.powi(2);
+            known += grid.step / alpha * (step.norm + step.uncertainty).powi(2);
+            bounds.push(ErrorBound { bound: found.sqrt(), certificate: known.sqrt() - found.sqrt() });
+        })?;
+        Ok(bounds)
+    }
+
+    /// Calls `visit` with the residual of each step of a trajectory; `memory` holds the rows of the residual, `state` n_modes numbers.
+    #[allow(clippy::too_many_arguments)]
+    fn each_step(
+        &self,
+        theta: &[T],
+        gamma: &[T],
+        load: &[T],
+        grid: &TimeGrid,
+        y: MatRef<'_, T>,
+        memory: &mut [T],
+        state: &mut [T],
+        mut visit: impl FnMut(Step),
+    ) -> Result<()> {
+        let residual = self.model.known_residual()?;
+        let (n, s, dt) = (y.nrows(), grid.implicitness, grid.step);
+        let (r, state) = (&mut memory[..residual.n_rows()], &mut state[..n]);
+        let of_rhs = residual.accuracy_of_rhs(gamma);
         for k in 0..grid.n_steps {
             let (before, after) = (y.col(k), y.col(k + 1));
             let g = T::real(s) * load[k + 1] + T::real(1.0 - s) * load[k];
-            loads += dt * (g.modulus() * rhs_norm).powi(2);
             residual.assemble_rhs(gamma, r);
             r.iter_mut().for_each(|r| *r *= g);
+            let mut accuracy = of_rhs.scaled(g.modulus());
             (0..n).for_each(|i| state[i] = (after[i] - before[i]) * T::real(1.0 / dt));
             residual.add(0, T::real(-1.0), state, r);
+            accuracy.add(residual.accuracy_of_matrix(0, 1.0, state));
             (0..n).for_each(|i| state[i] = T::real(s) * after[i] + T::real(1.0 - s) * before[i]);
-            theta.iter().enumerate().for_each(|(q, t)| residual.add(q + 1, -*t, state, r));
-            squares += dt * norm(r).powi(2);
+            for (q, t) in theta.iter().enumerate() {
+                residual.add(q + 1, -*t, state, r);
+                accuracy.add(residual.accuracy_of_matrix(q + 1, t.modulus(), state));
+            }
+            visit(Step { norm: norm(r), uncertainty: accuracy.uncertainty(), load: g.modulus() });
         }
-        Ok(quotient(squares.sqrt(), loads.sqrt() + start))
+        Ok(())
     }
+}
+
+/// The residual of a time step.
+struct Step {
+    norm: f64,
+    /// What the norm is not known better than.
+    uncertainty: f64,
+    /// |g| of the step.
+    load: f64,
 }
