@@ -7,6 +7,7 @@ mod heat;
 mod operator_1d;
 mod operators;
 mod plot;
+mod residual_norm;
 mod scores;
 mod table;
 mod thermal_block;
@@ -24,6 +25,7 @@ const CASES: &[Case] = &[
     ("ellipsoid", ellipsoid::run),
     ("convection_diffusion", convection_diffusion::run),
     ("thermal_block", thermal_block::run),
+    ("residual_norm", residual_norm::run),
 ];
 
 fn main() -> ExitCode {

@@ -8,6 +8,7 @@ mod bad_input_steps;
 mod bad_inputs;
 #[path = "../../validation/thermal_block/blocks.rs"]
 mod blocks;
+mod bounds;
 mod calibration;
 mod cgns;
 mod cgns_writer;

@@ -1,6 +1,7 @@
 //! A reduced basis of the thermal block, steady and in time; see README.md of this folder.
 
 mod blocks;
+mod certified;
 mod in_time;
 
 use crate::plot::{Curve, plot};
@@ -60,7 +61,8 @@ pub fn run(table: &mut Table) -> Result<()> {
         by_modes("relative residual, largest of the training set", &found.largest[1..]),
     ];
     plot("thermal_block", "modes", "relative to u in the norm of X", &curves)?;
-    in_time::run(table)
+    in_time::run(table)?;
+    certified::run(table)
 }
 
 /// mu of the blocks, uniform in (0.1, 1), and the load 1.
