@@ -47,7 +47,8 @@
 //! | evaluation | [`online`] |
 //! | reduced basis (RB, Galerkin, minimum residual) of an affine problem | [`offline::reduced_basis`], evaluation: [`online::reduced_basis`] |
 //! | weak greedy, POD-greedy | [`algorithms::greedy`], [`offline::reduced_basis_greedy`], in time: [`offline::reduced_basis_time`] |
-//! | residual norms without squares | [`online::reduced_basis_residual`] |
+//! | residual norms without squares | [`online::reduced_basis_residual`]; with squares, or from black-box norms: [`algorithms::residual_norm`] |
+//! | rigorous bounds of errors | [`online::reduced_basis_bound`] |
 //! | primal-dual (goal-oriented) outputs | [`offline::reduced_basis_dual`], [`online::reduced_basis_dual`] |
 //! | sparse LU, full solutions of affine problems | [`linalg::sparse_lu`], [`offline::direct_solver`] |
 //! | small dense systems without allocation | [`linalg::small`] |

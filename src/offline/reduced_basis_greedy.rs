@@ -38,7 +38,9 @@ impl<T: Scalar> Approximation for Growing<'_, T> {
             // Nothing but the right-hand side is left.
             (None, _) => {
                 let zero = |j: usize| gamma.col(j).iter().all(|g| *g == T::default());
-                Ok((0..gamma.ncols()).map(|j| if zero(j) { 0.0 } else { 1.0 }).collect())
+                // The bound of a relative error may be large at first: it begins with no bound at all.
+                let whole = if self.alpha.is_some() { f64::INFINITY } else { 1.0 };
+                Ok((0..gamma.ncols()).map(|j| if zero(j) { 0.0 } else { whole }).collect())
             }
         }
     }

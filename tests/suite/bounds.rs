@@ -235,7 +235,7 @@ fn greedy_by_the_bound_reaches_its_tolerance() {
         reduced_basis_greedy_bounded(&problem, &training, alpha, &solve, options, &choice)
     };
     let (model, found) = by_bound(&alpha, &Options::default()).unwrap();
-    assert!(found.largest[found.largest.len() - 1] <= 1e-3);
+    assert!(found.largest[found.largest.len() - 1] <= 1e-3, "{found:?}");
     let bounds =
         model.relative_bound_batch(training.theta.as_ref(), training.gamma.as_ref(), &alpha, model.n_modes()).unwrap();
     let truth = solver.solve_all(&training).unwrap();
