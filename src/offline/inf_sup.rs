@@ -4,12 +4,25 @@ use crate::error::{Error, Result};
 use crate::linalg::inner_product::InnerProduct;
 use crate::linalg::lanczos::{LanczosOptions, lanczos};
 use crate::linalg::scalar::Scalar;
+use crate::linalg::sparse_cholesky::SparseCholesky;
 use crate::linalg::sparse_lu::LuAnalysis;
 use crate::linalg::terms::Terms;
 use faer::MatRef;
 
 /// Largest residual, relative, of an eigenvalue that is returned.
 const TOLERANCE: f64 = 1e-4;
+
+/// Error: X that is not positive definite.
+fn check_definite(x: &InnerProduct) -> Result<()> {
+    match x {
+        InnerProduct::Euclidean => Ok(()),
+        InnerProduct::Diagonal(w) => match w.iter().position(|w| *w <= 0.0) {
+            Some(i) => Err(Error::argument(format!("weight {i} of the inner product"), w[i], "a number > 0")),
+            None => Ok(()),
+        },
+        InnerProduct::Sparse(m) | InnerProduct::Components(m, _) => SparseCholesky::new(m).map(|_| ()),
+    }
+}
 
 /// beta = min_v max_w |wᴴA v| / (||v||_X ||w||_X), the least singular value of X^(-1/2) A X^(-1/2), for the matrices
 /// sum_q theta_q A_q at the columns of `theta` [n_terms, m].
@@ -29,6 +42,7 @@ pub fn inf_sup_constants<T: Scalar>(
         return Err(Error::argument("coefficients theta", found, format!("{} x m, m >= 1", matrices.n_terms())));
     }
     super::reduced_basis::check_finite("theta", theta)?;
+    check_definite(x)?;
     let analysis = LuAnalysis::new(matrices.pattern())?;
     let constant = |j: usize| -> Result<f64> {
         let coefficients: Vec<T> = theta.col(j).iter().copied().collect();

@@ -4,8 +4,9 @@ use super::{Constant, Constraint, check_parts, check_theta, dual_bound};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// A term counts as semidefinite where sigma⁻ is above this share of sigma⁺, negative.
-const SEMIDEFINITE: f64 = 1e-6;
+/// A term counts as semidefinite where sigma⁻ is above this share of sigma⁺, negative: what round-off and the size of a proof
+/// may leave. The bound holds without it; it is only as tight as terms are near to semidefinite.
+const SEMIDEFINITE: f64 = 1e-4;
 
 /// alpha(mu) >= max_j alpha(mu_j) min_q theta_q(mu) / theta_q(mu_j), for theta_q > 0 and A_q positive semidefinite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
