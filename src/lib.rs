@@ -46,6 +46,8 @@
 //! | affine decomposition, nonintrusive EIM, MDEIM | [`algorithms::affine_decomposition`] |
 //! | evaluation | [`online`] |
 //! | reduced basis (RB, Galerkin, minimum residual) of an affine problem | [`offline::reduced_basis`], evaluation: [`online::reduced_basis`] |
+//! | stability constants: min-theta, successive constraint method (SCM), inf-sup | [`algorithms::coercivity`], training: [`offline::coercivity`], [`offline::inf_sup`] |
+//! | extreme eigenvalues, proved; Lanczos | [`linalg::symmetric_pencil`], [`linalg::lanczos`] |
 //! | weak greedy, POD-greedy | [`algorithms::greedy`], [`offline::reduced_basis_greedy`], in time: [`offline::reduced_basis_time`] |
 //! | residual norms without squares | [`online::reduced_basis_residual`]; with squares, or from black-box norms: [`algorithms::residual_norm`] |
 //! | rigorous bounds of errors | [`online::reduced_basis_bound`] |

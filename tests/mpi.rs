@@ -2,6 +2,7 @@
 //! compares with the serial answer. Plain `cargo test` runs it on one rank.
 
 use faer::Mat;
+use kolmo::algorithms::coercivity::multipliers::Workspace;
 use kolmo::algorithms::deim::deim;
 use kolmo::algorithms::eim::{EimOptions, Norm, eim};
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation, pod};
@@ -11,7 +12,10 @@ use kolmo::comm::{Communicator, agree};
 use kolmo::error::Error;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::sparse::owned_part;
+use kolmo::linalg::symmetric_pencil::SymmetricPencil;
 use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
+use kolmo::linalg::terms::{Pattern, TermsInMemory};
+use kolmo::offline::coercivity::{ScmOptions, successive_constraint_method};
 use sprs::{CsMat, TriMat};
 use std::sync::Arc;
 
@@ -22,6 +26,7 @@ fn main() {
         errors(comm.as_ref());
         decompositions(&comm);
         points(&comm);
+        stability(comm.as_ref());
         if comm.rank() == 0 {
             println!("mpi: {} ranks, all right", comm.size());
         }
@@ -150,5 +155,36 @@ fn points(comm: &Arc<dyn Communicator>) {
             let expected = way(&leading(&serial)).expect("serial points");
             assert_eq!(way(&leading(&x)).expect("points on ranks"), expected);
         }
+    }
+}
+
+/// Bounds of stability constants: each rank trains alone, all have the same bits.
+fn stability(comm: &dyn Communicator) {
+    let n = 3_000;
+    let columns = |i: usize| i.saturating_sub(1)..(i + 2).min(n);
+    let mut indptr = vec![0];
+    (0..n).for_each(|i| indptr.push(indptr[i] + columns(i).len()));
+    // A chain of springs; the first third has its own stiffness.
+    let term = |of: fn(usize) -> bool| {
+        let spring = |i: usize| if of(i) { 1.0 } else { 0.0 };
+        let entry = |i: usize, j: usize| if i == j { spring(i) + spring(i + 1) } else { -spring(i.max(j)) };
+        (0..n).flat_map(|i| columns(i).map(move |j| entry(i, j))).collect::<Vec<f64>>()
+    };
+    let values = vec![term(|i| i < 1_000), term(|i| i >= 1_000)];
+    let indices = (0..n).flat_map(columns).collect();
+    let terms = TermsInMemory { pattern: Arc::new(Pattern::Sparse { indptr, indices }), values };
+    let pencil = SymmetricPencil::new(&terms, &InnerProduct::Euclidean).expect("a pencil");
+    let training = Mat::from_fn(2, 30, |q, j| 0.1 + ((7 * j + 13 * q) % 30) as f64 / 30.0);
+    let (model, _) =
+        successive_constraint_method(&pencil, training.as_ref(), &ScmOptions::default()).expect("constraints");
+    let mut memory = Workspace::default();
+    let mut own = Vec::new();
+    for j in 0..30 {
+        let bounds = model.bounds(&[0.2 + 0.02 * j as f64, 0.9 - 0.02 * j as f64], &mut memory).expect("bounds");
+        assert!(bounds.lower <= bounds.upper && bounds.upper > 0.0);
+        own.extend([bounds.lower, bounds.upper]);
+    }
+    for other in comm.all_gather(&own) {
+        assert!(other.iter().zip(&own).all(|(a, b)| a.to_bits() == b.to_bits()), "ranks bound differently");
     }
 }

@@ -1,6 +1,7 @@
 //! Cases with known answers: `cargo run --release --example validation [CASE]`. Exit code 1 where a bound fails.
 
 mod acoustic_sphere;
+mod coercivity;
 mod convection_diffusion;
 mod ellipsoid;
 mod heat;
@@ -26,6 +27,7 @@ const CASES: &[Case] = &[
     ("convection_diffusion", convection_diffusion::run),
     ("thermal_block", thermal_block::run),
     ("residual_norm", residual_norm::run),
+    ("coercivity", coercivity::run),
 ];
 
 fn main() -> ExitCode {

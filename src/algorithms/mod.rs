@@ -1,6 +1,7 @@
 //! One textbook algorithm per file, one function of the same name.
 
 pub mod affine_decomposition;
+pub mod coercivity;
 pub mod conformal;
 pub mod deim;
 pub mod eim;

@@ -124,6 +124,29 @@ impl SparseCholesky {
     pub fn n_entries(&self) -> usize {
         self.values.len()
     }
+
+    /// Largest number of entries of L in a row and in a column, the diagonal among them: what rounding errors of the
+    /// factorisation grow with. O(entries of the pattern of L).
+    pub fn fullest_row_and_column(&self) -> (usize, usize) {
+        let n = self.n_rows();
+        let (mut rows, mut column) = (vec![0_usize; n], 0);
+        match self.analysis.symbolic.raw() {
+            SymbolicCholeskyRaw::Simplicial(symbolic) => {
+                symbolic.row_idx().iter().for_each(|i| rows[*i] += 1);
+                column = symbolic.col_ptr().windows(2).map(|c| c[1] - c[0]).max().unwrap_or(0);
+            }
+            SymbolicCholeskyRaw::Supernodal(symbolic) => {
+                let ranges = symbolic.supernode_begin().iter().zip(symbolic.supernode_end());
+                for (s, (begin, end)) in ranges.enumerate() {
+                    let (width, below) = (end - begin, symbolic.supernode(s).pattern());
+                    (0..width).for_each(|k| rows[begin + k] += k + 1);
+                    below.iter().for_each(|i| rows[*i] += width);
+                    column = column.max(width + below.len());
+                }
+            }
+        }
+        (rows.into_iter().max().unwrap_or(0), column)
+    }
 }
 
 fn check(a: &CsMat<f64>) -> Result<()> {

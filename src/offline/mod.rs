@@ -2,11 +2,13 @@
 
 pub mod append_samples;
 pub mod calibration;
+pub mod coercivity;
 pub mod cost;
 pub mod decompose;
 pub mod direct_solver;
 pub mod full_problem;
 pub mod held_out;
+pub mod inf_sup;
 mod kept;
 pub mod machine;
 pub mod operator_check;

@@ -14,6 +14,8 @@ mod cgns;
 mod cgns_writer;
 mod cgns_zones;
 mod checkpoints;
+mod coercivity;
+mod coercivity_refusals;
 mod communicator;
 mod convert;
 mod deim;

@@ -1,6 +1,6 @@
 //! A reduced basis of the thermal block, steady and in time; see README.md of this folder.
 
-mod blocks;
+pub mod blocks;
 mod certified;
 mod in_time;
 
