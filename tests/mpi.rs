@@ -5,13 +5,13 @@ use faer::Mat;
 use kolmo::algorithms::coercivity::multipliers::Workspace;
 use kolmo::algorithms::deim::deim;
 use kolmo::algorithms::eim::{EimOptions, Norm, eim};
+use kolmo::algorithms::hapod::{HapodOptions, hapod_over_ranks};
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation, pod};
 use kolmo::algorithms::q_deim::q_deim;
 use kolmo::comm::mpi::{MpiComm, finish};
 use kolmo::comm::{Communicator, agree};
 use kolmo::error::Error;
 use kolmo::linalg::inner_product::InnerProduct;
-use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::symmetric_pencil::SymmetricPencil;
 use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use kolmo::linalg::terms::{Pattern, TermsInMemory};
@@ -27,6 +27,7 @@ fn main() {
         decompositions(&comm);
         points(&comm);
         stability(comm.as_ref());
+        leaves(&comm);
         if comm.rank() == 0 {
             println!("mpi: {} ranks, all right", comm.size());
         }
@@ -109,23 +110,41 @@ fn decompositions(comm: &Arc<dyn Communicator>) {
             ];
             let expected = pod(&serial, &whole[kind], &options).expect("serial POD");
             let even = Layout::even(m, 1, comm.clone());
-            let (ghosts, part) = owned_part(&matrix, even.local_range());
-            let parts = [
-                InnerProduct::Euclidean,
-                InnerProduct::Diagonal(weights[even.local_range()].to_vec()),
-                InnerProduct::Sparse(part),
-            ];
-            let layout = if kind == 2 { even.with_ghosts(ghosts).expect("rows of others") } else { even };
+            let (layout, part) = whole[kind].of_rank(&even).expect("rows of others");
             let rows = layout.rows();
             let local = Mat::from_fn(rows.len(), n, |i, j| entry(rows[i], j));
             let snapshots = TallMatrix::new(layout.clone(), local).expect("fits");
-            let found = pod(&snapshots, &parts[kind], &options).expect("POD on ranks");
+            let found = pod(&snapshots, &part, &options).expect("POD on ranks");
             assert_eq!(found.singular_values, expected.singular_values, "{way:?} {kind}");
             let own: Vec<usize> = layout.local_range().collect();
             let basis = gather_rows(comm.as_ref(), &own, found.basis.owned(), m);
             assert_eq!(basis, expected.basis.local(), "{way:?} {kind}");
         }
     }
+}
+
+/// Each rank is a leaf of a tree of PODs: the mean error is kept.
+fn leaves(comm: &Arc<dyn Communicator>) {
+    let (m, n_own) = (20_000, 6);
+    let (first, size) = (n_own * comm.rank(), comm.size());
+    let entry =
+        |i: usize, j: usize| (-(((i as f64 / m as f64) - 0.2 - 0.5 * (0.618 * j as f64).fract()) / 0.1).powi(2)).exp();
+    let block = |rows: &[usize], columns: std::ops::Range<usize>| {
+        Mat::from_fn(rows.len(), columns.len(), |i, j| entry(rows[i], columns.start + j))
+    };
+    let all: Vec<usize> = (0..m).collect();
+    let own = TallMatrix::new(Layout::serial(m), block(&all, first..first + n_own)).expect("fits");
+    let options = HapodOptions { error: 1e-2, ..HapodOptions::default() };
+    let found = hapod_over_ranks(own, &InnerProduct::Sparse(mass(m)), comm, &options).expect("a tree over ranks");
+    assert_eq!(found.n_snapshots, n_own * size);
+    let (layout, product) =
+        InnerProduct::Sparse(mass(m)).of_rank(&Layout::even(m, 1, comm.clone())).expect("rows of others");
+    let x = TallMatrix::new(layout.clone(), block(&layout.rows(), 0..n_own * size)).expect("fits");
+    let mut missed = x.clone();
+    missed.subtract_product(&found.basis, product.cross(&found.basis, &x).as_ref()).expect("fits");
+    let squares: f64 = product.norms(&missed).iter().map(|v| v * v).sum();
+    let truth = (squares / (n_own * size) as f64).sqrt();
+    assert!(truth > 0.0 && truth <= options.error, "{truth:e} where {:e} was promised", options.error);
 }
 
 /// The columns and points of one rank.

@@ -1,10 +1,13 @@
 //! Hierarchical approximate proper orthogonal decomposition.
 
 use super::pod::{Algorithm, PodOptions, Truncation, pod};
+use crate::comm::{Communicator, agree};
 use crate::error::{Error, Result};
+use crate::linalg::exchange_rows::rows_of_all_columns;
 use crate::linalg::inner_product::InnerProduct;
-use crate::linalg::tall::TallMatrix;
+use crate::linalg::tall::{Layout, TallMatrix};
 use faer::Mat;
+use std::sync::Arc;
 
 /// Hands over the snapshots of a leaf [n_dofs, n], when it is their turn.
 pub type Load<'a> = Box<dyn FnOnce() -> Result<TallMatrix> + 'a>;
@@ -100,24 +103,96 @@ struct Scaled {
 /// Reference: Himpe, Leibner, Rave, SIAM J. Sci. Comput. 40 (2018) A3267.
 #[doc(alias = "hierarchical_approximate_pod")]
 pub fn hapod(tree: Tree<'_>, inner_product: &InnerProduct, options: &HapodOptions) -> Result<Hapod> {
-    if !(options.error >= 0.0 && options.error.is_finite()) {
-        return Err(Error::argument("mean error", options.error, "a number >= 0"));
-    }
-    if !(options.omega > 0.0 && options.omega < 1.0) {
-        return Err(Error::argument("omega", options.omega, "a number in (0, 1)"));
-    }
-    if options.algorithm == Algorithm::Randomized {
-        return Err(Error::argument("algorithm of a POD in a tree", "randomized", "one that keeps a tolerance"));
-    }
+    options.check()?;
     let depth = tree.depth();
-    // A leaf alone may use up all of the error.
-    let root = if depth == 1 { 1.0 } else { options.omega };
-    let below = ((1.0 - options.omega.powi(2)) / (depth.max(2) - 1) as f64).sqrt();
-    let mut walk = Walk { inner_product, options, below: below * options.error, largest: 0 };
+    let (root, below) = options.shares(depth);
+    let mut walk = Walk { inner_product, options, below, largest: 0 };
     let all = walk.inputs(tree)?;
-    let (basis, singular_values) = walk.reduce(&all, root * options.error)?;
+    let (basis, singular_values) = walk.reduce(&all, root)?;
     let (n_snapshots, error, largest) = (all.n_snapshots, options.error, walk.largest);
     Ok(Hapod { basis, singular_values, n_snapshots, error, largest })
+}
+
+/// [`hapod`] of the tree whose leaves are the ranks: each has snapshots `own` [n_dofs, n_own] of its own, with all rows, reduces
+/// them by itself and hands each rank its rows of the scaled modes; the root is a POD of rows shared out evenly, as is V.
+///
+/// `inner_product` is that of all rows. The same modes for any order of work, not for any number of ranks: the tree differs; the
+/// mean error is promised for each. Errors: those of any rank on all; ranks whose numbers of rows differ, no snapshots at all.
+/// Cost: a POD of own snapshots, then one of a row's share of all modes. No rank holds the modes of another with all rows.
+/// Collective.
+pub fn hapod_over_ranks(
+    own: TallMatrix,
+    inner_product: &InnerProduct,
+    comm: &Arc<dyn Communicator>,
+    options: &HapodOptions,
+) -> Result<Hapod> {
+    let n_rows = own.local().nrows();
+    let check = |n_least: usize| {
+        options.check()?;
+        if own.layout().comm().size() != 1 {
+            return Err(Error::argument("snapshots of a rank", "rows that are shared out", "all rows"));
+        }
+        if n_least != n_rows {
+            return Err(Error::argument(
+                "rows of the snapshots of a rank",
+                n_rows,
+                format!("{n_least} as another has"),
+            ));
+        }
+        inner_product.check(n_rows)
+    };
+    let n_least = -comm.all_argmax(-(n_rows as f64), 0).0;
+    agree(comm.as_ref(), check(n_least as usize))?;
+    let depth = if comm.size() > 1 { 2 } else { 1 };
+    let (root, below) = options.shares(depth);
+    let mut counts = [own.n_columns() as f64];
+    comm.all_sum(&mut counts);
+    let n_snapshots = counts[0] as usize;
+    if n_snapshots == 0 {
+        return Err(Error::argument("snapshots of all ranks", 0, "at least one"));
+    }
+    let mut walk = Walk { inner_product, options, below, largest: 0 };
+    let leaf = || {
+        if depth == 1 || own.n_columns() == 0 {
+            return Ok(own);
+        }
+        let inputs = Scaled { n_snapshots: own.n_columns(), modes: own };
+        let (mut modes, sigma) = walk.reduce(&inputs, walk.below)?;
+        modes.scale_columns(&sigma);
+        Ok(modes)
+    };
+    let modes = agree(comm.as_ref(), leaf())?;
+    let even = Layout::even(n_rows, 1, comm.clone());
+    let (layout, part) = agree(comm.as_ref(), inner_product.of_rank(&even))?;
+    let local = rows_of_all_columns(comm.as_ref(), modes.local(), &layout.rows());
+    drop(modes);
+    let largest = comm.all_argmax(walk.largest as f64, 0).0 as usize;
+    let mut walk = Walk { inner_product: &part, options, below, largest };
+    let (basis, singular_values) =
+        walk.reduce(&Scaled { modes: TallMatrix::new(layout, local)?, n_snapshots }, root)?;
+    Ok(Hapod { basis, singular_values, n_snapshots, error: options.error, largest: walk.largest })
+}
+
+impl HapodOptions {
+    fn check(&self) -> Result<()> {
+        if !(self.error >= 0.0 && self.error.is_finite()) {
+            return Err(Error::argument("mean error", self.error, "a number >= 0"));
+        }
+        if !(self.omega > 0.0 && self.omega < 1.0) {
+            return Err(Error::argument("omega", self.omega, "a number in (0, 1)"));
+        }
+        if self.algorithm == Algorithm::Randomized {
+            return Err(Error::argument("algorithm of a POD in a tree", "randomized", "one that keeps a tolerance"));
+        }
+        Ok(())
+    }
+
+    /// Mean errors that the root of a tree of this depth may add, and each node below it.
+    fn shares(&self, depth: usize) -> (f64, f64) {
+        // A leaf alone may use up all of the error.
+        let root = if depth == 1 { 1.0 } else { self.omega };
+        (root * self.error, ((1.0 - self.omega.powi(2)) / (depth.max(2) - 1) as f64).sqrt() * self.error)
+    }
 }
 
 struct Walk<'a> {

@@ -8,7 +8,6 @@ use kolmo::error::Result;
 use kolmo::io::SnapshotSource;
 use kolmo::linalg::exchange_rows::exchange_rows;
 use kolmo::linalg::inner_product::InnerProduct;
-use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::Layout;
 use kolmo::mesh::Mesh;
 use kolmo::mesh::mass_matrix::mass_matrix_rows;
@@ -46,14 +45,7 @@ pub fn rank_rows(
         let ghosts = ghosts.into_iter().flat_map(|e| e * k..(e + 1) * k).collect();
         return Ok(RankRows { layout: even.with_ghosts(ghosts)?, product: InnerProduct::Components(m, k) });
     }
-    let (layout, product) = match inner_product(kind, field, mesh, file, path)? {
-        InnerProduct::Sparse(m) if comm.size() > 1 => {
-            let (ghosts, part) = owned_part(&m, own);
-            (even.with_ghosts(ghosts)?, InnerProduct::Sparse(part))
-        }
-        InnerProduct::Diagonal(w) => (even, InnerProduct::Diagonal(w[own].to_vec())),
-        product => (even, product),
-    };
+    let (layout, product) = inner_product(kind, field, mesh, file, path)?.of_rank(&even)?;
     Ok(RankRows { layout, product })
 }
 

@@ -33,6 +33,33 @@ pub fn exchange_rows(comm: &dyn Communicator, held: &[usize], local: MatRef<'_, 
     found
 }
 
+/// The rows `wanted` (ascending) of all columns, of which this rank holds `own` [n_rows, k] with all rows: [wanted, k of all ranks],
+/// columns in the order of the ranks. Collective; size - 1 messages each way per rank, of what is wanted and no more.
+pub fn rows_of_all_columns(comm: &dyn Communicator, own: MatRef<'_, f64>, wanted: &[usize]) -> Mat<f64> {
+    let rank = comm.rank();
+    let numbers: Vec<f64> = wanted.iter().map(|i| *i as f64).collect();
+    let columns = |rows: &mut dyn Iterator<Item = usize>| -> Vec<f64> {
+        rows.flat_map(|i| (0..own.ncols()).map(move |j| own[(i, j)])).collect()
+    };
+    // A rank that wants no rows has as many columns as the others.
+    let widths: Vec<usize> = comm.all_gather(&[own.ncols() as f64]).iter().map(|w| w[0] as usize).collect();
+    let mut all = Mat::zeros(wanted.len(), widths.iter().sum());
+    let mut first = 0;
+    for (other, width) in widths.into_iter().enumerate() {
+        let values = match other == rank {
+            true => columns(&mut wanted.iter().copied()),
+            false => {
+                let theirs = swap(comm, other, &numbers);
+                swap(comm, other, &columns(&mut theirs.iter().map(|i| *i as usize)))
+            }
+        };
+        let part = MatRef::from_row_major_slice(&values, wanted.len(), width);
+        all.as_mut().subcols_mut(first, width).copy_from(part);
+        first += width;
+    }
+    all
+}
+
 fn swap(comm: &dyn Communicator, other: usize, values: &[f64]) -> Vec<f64> {
     if comm.rank() < other {
         comm.send(values, other);

@@ -3,12 +3,13 @@
 use super::block_tree::sum_blocks;
 use super::dense;
 use super::sparse;
-use super::tall::{TallMatrix, symmetric};
+use super::tall::{Layout, TallMatrix, symmetric};
 use super::tsqr::{tsqr, weighted_tsqr};
 use crate::error::{Error, Result};
 use faer::{Mat, MatRef};
 use sprs::CsMat;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// (u, v) = uᵀ M v.
 #[derive(Debug, Clone)]
@@ -67,6 +68,26 @@ impl InnerProduct {
             InnerProduct::Components(m, k) => Some((m, *k)),
             _ => None,
         }
+    }
+
+    /// The part of M, known in all rows, that belongs to the own rows of `even`; and these with the rows that M touches beside them.
+    ///
+    /// Errors: those of [`Layout::with_ghosts`]. Not collective.
+    pub fn of_rank(&self, even: &Arc<Layout>) -> Result<(Arc<Layout>, InnerProduct)> {
+        let own = even.local_range();
+        Ok(match self {
+            InnerProduct::Diagonal(w) => (even.clone(), InnerProduct::Diagonal(w[own].to_vec())),
+            InnerProduct::Sparse(m) if even.comm().size() > 1 => {
+                let (ghosts, part) = sparse::owned_part(m, own);
+                (even.with_ghosts(ghosts)?, InnerProduct::Sparse(part))
+            }
+            InnerProduct::Components(m, k) if even.comm().size() > 1 => {
+                let (ghosts, part) = sparse::owned_part(m, own.start / k..own.end / k);
+                let ghosts = ghosts.iter().flat_map(|e| e * k..(e + 1) * k).collect();
+                (even.with_ghosts(ghosts)?, InnerProduct::Components(part, *k))
+            }
+            product => (even.clone(), product.clone()),
+        })
     }
 
     /// Rows `rows` of M X (local numbers).

@@ -20,8 +20,7 @@ const SMALL_REST: f64 = 1e-3;
 #[derive(Debug, Clone)]
 pub struct Orthonormal<T> {
     n_rows: usize,
-    /// Column after column.
-    entries: Vec<T>,
+    q: Mat<T>,
     product: InnerProduct,
 }
 
@@ -41,25 +40,28 @@ impl<T: Scalar> Orthonormal<T> {
     /// No columns yet. Errors: an inner product of another size, not symmetric, with a negative weight.
     pub fn new(n_rows: usize, product: InnerProduct) -> Result<Orthonormal<T>> {
         product.check(n_rows)?;
-        Ok(Orthonormal { n_rows, entries: Vec::new(), product })
+        Ok(Orthonormal { n_rows, q: Mat::zeros(n_rows, 0), product })
     }
 
     /// Columns that are orthonormal in `product` already: taken as they are. Errors: as [`new`](Self::new).
     pub fn of(columns: Mat<T>, product: InnerProduct) -> Result<Orthonormal<T>> {
-        let mut q = Orthonormal::new(columns.nrows(), product)?;
-        q.entries.reserve_exact(columns.nrows() * columns.ncols());
-        columns.col_iter().for_each(|c| q.entries.extend(c.iter()));
-        Ok(q)
+        product.check(columns.nrows())?;
+        Ok(Orthonormal { n_rows: columns.nrows(), q: columns, product })
     }
 
     /// Number of columns.
     pub fn n_columns(&self) -> usize {
-        self.entries.len().checked_div(self.n_rows).unwrap_or(0)
+        self.q.ncols()
     }
 
     /// Q.
     pub fn columns(&self) -> MatRef<'_, T> {
-        MatRef::from_column_major_slice(&self.entries, self.n_rows, self.n_columns())
+        self.q.as_ref()
+    }
+
+    /// Q itself.
+    pub fn into_columns(self) -> Mat<T> {
+        self.q
     }
 
     /// QᴴXW [k, m].
@@ -92,7 +94,7 @@ impl<T: Scalar> Orthonormal<T> {
             missed: vec![0.0; m],
             kept: Vec::new(),
         };
-        self.entries.reserve_exact(n * m);
+        self.q.reserve(n, old + m);
         for first in (0..m).step_by(PANEL) {
             self.append_panel(w.subcols(first, PANEL.min(m - first)), first, relative, &floor, &mut found);
         }
@@ -147,7 +149,7 @@ impl<T: Scalar> Orthonormal<T> {
             // A rest that goes on falling is round-off in the span of the columns: nothing of it is new.
             let new = settled && k < self.n_rows && left > 0.0;
             if new && left > relative * found.norms[j] && left > floor(j) {
-                self.entries.extend(column.col(0).iter().map(|x| *x * T::real(1.0 / left)));
+                self.q.resize_with(self.n_rows, k + 1, |i, _| column[(i, 0)] * T::real(1.0 / left));
                 c[(k, j)] = T::real(left);
                 found.kept.push(j);
             } else {
@@ -160,13 +162,15 @@ impl<T: Scalar> Orthonormal<T> {
     pub fn rotate(&mut self, u: MatRef<'_, T>) {
         let mut q = Mat::zeros(self.n_rows, u.ncols());
         add_tall_product(q.as_mut(), self.columns(), u, T::real(1.0));
-        self.entries = q.col_iter().flat_map(|c| c.iter().copied()).collect();
+        self.q = q;
     }
 
     /// Turns the columns from `first` on so that the largest entry of each is real and positive, the lowest row on ties.
     pub fn orient(&mut self, first: usize) {
-        if self.n_rows > 0 {
-            self.entries.chunks_exact_mut(self.n_rows).skip(first).for_each(orient);
+        for column in self.q.col_iter_mut().skip(first) {
+            if let Some(column) = column.try_as_col_major_mut() {
+                orient(column.as_slice_mut());
+            }
         }
     }
 }

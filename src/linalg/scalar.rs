@@ -53,6 +53,8 @@ pub trait Scalar:
     fn from_parts(re: f64, im: f64) -> Self;
     /// Real numbers as these; the same memory where they are.
     fn of_reals(values: Vec<f64>) -> Vec<Self>;
+    /// A real matrix as one of these; the same memory where they are.
+    fn of_real_matrix(m: Mat<f64>) -> Mat<Self>;
     /// Real part.
     fn re(self) -> f64;
     /// Imaginary part.
@@ -85,6 +87,8 @@ pub trait Scalar:
     /// largest pivot. Errors: [`Error::Argument`] where a pivot is zero or not finite.
     fn lu_solve(a: MatRef<'_, Self>, b: MatRef<'_, Self>, what: &str) -> Result<(Mat<Self>, f64)>;
     /// Columns in the order of QR with column pivoting, and the diagonal of R in absolute values.
+    ///
+    /// A tall matrix is taken to its R by blocks of rows first, whose columns have the same products: no copy of it all.
     fn pivoted_columns(a: MatRef<'_, Self>) -> (Vec<usize>, Vec<f64>);
     /// Numbers of a sparse LU factorisation on an analysed pattern; what went wrong where there is none.
     fn sparse_lu(
@@ -167,9 +171,35 @@ macro_rules! dense_functions {
         }
 
         fn pivoted_columns(a: MatRef<'_, Self>) -> (Vec<usize>, Vec<f64>) {
+            // R of QR, by blocks of rows below the R of those before; A itself where it is not tall.
+            fn triangle(a: MatRef<'_, $t>) -> Mat<$t> {
+                use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size};
+                let (m, n) = (a.nrows(), a.ncols());
+                if n == 0 || m <= 4 * n {
+                    return a.to_owned();
+                }
+                let rows = 2 * n;
+                let mut stacked = Mat::<$t>::zeros(n + rows, n);
+                for first in (0..m).step_by(rows) {
+                    let (old, new) = (if first == 0 { 0 } else { n }, rows.min(m - first));
+                    for j in 0..n {
+                        (j + 1..old).for_each(|i| stacked[(i, j)] = <$t>::default());
+                        (0..new).for_each(|i| stacked[(old + i, j)] = a[(first + i, j)]);
+                    }
+                    let mut block = stacked.as_mut().subrows_mut(0, old + new);
+                    let size = recommended_block_size::<$t>(old + new, n);
+                    let mut coefficients = Mat::zeros(size, n.min(old + new));
+                    let request = qr_in_place_scratch::<$t>(old + new, n, size, Par::Seq, Default::default());
+                    let mut memory = MemBuffer::new(request);
+                    let stack = MemStack::new(&mut memory);
+                    qr_in_place(block.as_mut(), coefficients.as_mut(), Par::Seq, stack, Default::default());
+                }
+                Mat::from_fn(n, n, |i, j| if i <= j { stacked[(i, j)] } else { <$t>::default() })
+            }
             use faer::linalg::qr::col_pivoting::factor::{qr_in_place, qr_in_place_scratch};
-            let (m, n) = (a.nrows(), a.ncols());
-            let (mut qr, size) = (a.to_owned(), m.min(n));
+            let mut qr = triangle(a);
+            let (m, n) = (qr.nrows(), qr.ncols());
+            let size = m.min(n);
             let block = faer::linalg::qr::no_pivoting::factor::recommended_block_size::<$t>(m, n);
             let mut coefficients = Mat::zeros(block, size);
             let (mut order, mut inverse) = (vec![0_usize; n], vec![0_usize; n]);
@@ -237,6 +267,9 @@ impl Scalar for f64 {
     fn of_reals(values: Vec<f64>) -> Vec<f64> {
         values
     }
+    fn of_real_matrix(m: Mat<f64>) -> Mat<f64> {
+        m
+    }
     fn re(self) -> f64 {
         self
     }
@@ -259,6 +292,9 @@ impl Scalar for c64 {
     }
     fn of_reals(values: Vec<f64>) -> Vec<c64> {
         values.into_iter().map(|x| c64::new(x, 0.0)).collect()
+    }
+    fn of_real_matrix(m: Mat<f64>) -> Mat<c64> {
+        Mat::from_fn(m.nrows(), m.ncols(), |i, j| c64::new(m[(i, j)], 0.0))
     }
     fn re(self) -> f64 {
         self.re

@@ -4,6 +4,7 @@
 //! linear combinations of matrices. For the evaluation of reduced models, thousands of times per second.
 
 use super::scalar::Scalar;
+use super::simd::{Instructions, Loop, Simd};
 use faer::{MatMut, MatRef};
 
 /// Columns that are eliminated before the rest of the matrix is updated by one product, and the size from which on this
@@ -27,26 +28,45 @@ pub fn add_combination<T: Scalar>(
     blocks: &[T],
     stride: usize,
 ) {
-    let len = out.len();
-    let block = |j: usize| &blocks[j * stride..j * stride + len];
-    let mut j = 0;
-    while j + 4 <= n {
-        let c = [coefficient(j), coefficient(j + 1), coefficient(j + 2), coefficient(j + 3)];
-        let (b0, b1, b2, b3) = (block(j), block(j + 1), block(j + 2), block(j + 3));
-        for ((((o, b0), b1), b2), b3) in out.iter_mut().zip(b0).zip(b1).zip(b2).zip(b3) {
-            *o += (c[0] * *b0 + c[1] * *b1) + (c[2] * *b2 + c[3] * *b3);
+    Instructions::best().run(Combination { out, n, coefficient, blocks, stride });
+}
+
+/// The arguments of [`add_combination`]. Loops here hold no vectors by name: compiled for wider ones, with the same results.
+struct Combination<'a, T, F> {
+    out: &'a mut [T],
+    n: usize,
+    coefficient: F,
+    blocks: &'a [T],
+    stride: usize,
+}
+
+impl<T: Scalar, F: Fn(usize) -> T> Loop for Combination<'_, T, F> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Combination { out, n, coefficient, blocks, stride } = self;
+        let len = out.len();
+        let mut j = 0;
+        while j + 4 <= n {
+            let c = [coefficient(j), coefficient(j + 1), coefficient(j + 2), coefficient(j + 3)];
+            let (b0, b1) = (&blocks[j * stride..][..len], &blocks[(j + 1) * stride..][..len]);
+            let (b2, b3) = (&blocks[(j + 2) * stride..][..len], &blocks[(j + 3) * stride..][..len]);
+            for i in 0..len {
+                out[i] += (c[0] * b0[i] + c[1] * b1[i]) + (c[2] * b2[i] + c[3] * b3[i]);
+            }
+            j += 4;
         }
-        j += 4;
-    }
-    for j in j..n {
-        add_scaled(out, coefficient(j), block(j));
+        for j in j..n {
+            add_scaled(out, coefficient(j), &blocks[j * stride..][..len]);
+        }
     }
 }
 
 /// y += a x.
-#[inline]
+#[inline(always)]
 fn add_scaled<T: Scalar>(y: &mut [T], a: T, x: &[T]) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += a * *x);
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += a * *x;
+    }
 }
 
 /// xᴴy.
@@ -82,7 +102,7 @@ pub fn norm<T: Scalar>(x: &[T]) -> f64 {
 }
 
 /// |re| + |im|: within sqrt(2) of the absolute value, without a root.
-#[inline]
+#[inline(always)]
 fn size<T: Scalar>(x: T) -> f64 {
     x.re().abs() + x.im().abs()
 }
@@ -98,7 +118,9 @@ pub fn lu_in_place<T: Scalar>(a: &mut [T], n: usize, swaps: &mut [usize], larges
     let panel = if n < BLOCKED_FROM { n } else { PANEL };
     for first in (0..n).step_by(panel.max(1)) {
         let last = (first + panel).min(n);
-        eliminate(a, n, first..last, swaps, largest)?;
+        let mut outcome = Ok(());
+        Instructions::best().run(Panel { a, n, panel: first..last, swaps, largest, outcome: &mut outcome });
+        outcome?;
         if last < n {
             update(a, n, first..last);
         }
@@ -107,41 +129,50 @@ pub fn lu_in_place<T: Scalar>(a: &mut [T], n: usize, swaps: &mut [usize], larges
 }
 
 /// Eliminates the columns of a panel; whole rows change places.
-fn eliminate<T: Scalar>(
-    a: &mut [T],
+struct Panel<'a, T> {
+    a: &'a mut [T],
     n: usize,
     panel: std::ops::Range<usize>,
-    swaps: &mut [usize],
-    largest: &[f64],
-) -> Result<(), Singular> {
-    for k in panel.clone() {
-        let (left, right) = a.split_at_mut((k + 1) * n);
-        let column = &mut left[k * n..];
-        let (mut pivot, mut row) = (0.0, k);
-        for (i, x) in column.iter().enumerate().skip(k) {
-            let x = size(*x);
-            if x > pivot || x.is_nan() {
-                (pivot, row) = (x, i);
+    swaps: &'a mut [usize],
+    largest: &'a [f64],
+    outcome: &'a mut Result<(), Singular>,
+}
+
+impl<T: Scalar> Loop for Panel<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Panel { a, n, panel, swaps, largest, outcome } = self;
+        for k in panel.start..panel.end {
+            let (left, right) = a.split_at_mut((k + 1) * n);
+            let column = &mut left[k * n..];
+            let (mut pivot, mut row) = (0.0, k);
+            for (i, x) in column.iter().enumerate().skip(k) {
+                let x = size(*x);
+                if x > pivot || x.is_nan() {
+                    (pivot, row) = (x, i);
+                }
+            }
+            let floor = n as f64 * f64::EPSILON * largest[k];
+            if !(pivot > floor && pivot.is_finite()) {
+                *outcome = Err(Singular { column: k, pivot, largest: largest[k] });
+                return;
+            }
+            swaps[k] = row;
+            if row != k {
+                left.chunks_exact_mut(n).chain(right.chunks_exact_mut(n)).for_each(|c| c.swap(k, row));
+            }
+            let column = &mut left[k * n..];
+            let inverse = T::real(1.0) / column[k];
+            for x in &mut column[k + 1..] {
+                *x *= inverse;
+            }
+            let multipliers = &left[k * n + k + 1..];
+            for c in right.chunks_exact_mut(n).take(panel.end - k - 1) {
+                let (head, tail) = c.split_at_mut(k + 1);
+                add_scaled(tail, -head[k], multipliers);
             }
         }
-        let floor = n as f64 * f64::EPSILON * largest[k];
-        if !(pivot > floor && pivot.is_finite()) {
-            return Err(Singular { column: k, pivot, largest: largest[k] });
-        }
-        swaps[k] = row;
-        if row != k {
-            left.chunks_exact_mut(n).chain(right.chunks_exact_mut(n)).for_each(|c| c.swap(k, row));
-        }
-        let column = &mut left[k * n..];
-        let inverse = T::real(1.0) / column[k];
-        column[k + 1..].iter_mut().for_each(|x| *x *= inverse);
-        let multipliers = &left[k * n + k + 1..];
-        for c in right.chunks_exact_mut(n).take(panel.end - k - 1) {
-            let (head, tail) = c.split_at_mut(k + 1);
-            add_scaled(tail, -head[k], multipliers);
-        }
     }
-    Ok(())
 }
 
 /// The columns right of a panel: U = L⁻¹ A above, the product L U subtracted below.
@@ -165,14 +196,29 @@ pub fn lu_solve_in_place<T: Scalar>(lu: &[T], n: usize, swaps: &[usize], b: &mut
     for (k, row) in swaps.iter().enumerate().take(n) {
         b.swap(k, *row);
     }
-    for k in 0..n {
-        let (head, tail) = b[..n].split_at_mut(k + 1);
-        add_scaled(tail, -head[k], &lu[k * n + k + 1..(k + 1) * n]);
-    }
-    for k in (0..n).rev() {
-        b[k] /= lu[k * n + k];
-        let (head, tail) = b[..n].split_at_mut(k);
-        add_scaled(head, -tail[0], &lu[k * n..k * n + k]);
+    Instructions::best().run(Triangles { lu, n, b });
+}
+
+/// b <- U⁻¹ L⁻¹ b.
+struct Triangles<'a, T> {
+    lu: &'a [T],
+    n: usize,
+    b: &'a mut [T],
+}
+
+impl<T: Scalar> Loop for Triangles<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Triangles { lu, n, b } = self;
+        for k in 0..n {
+            let (head, tail) = b[..n].split_at_mut(k + 1);
+            add_scaled(tail, -head[k], &lu[k * n + k + 1..(k + 1) * n]);
+        }
+        for k in (0..n).rev() {
+            b[k] /= lu[k * n + k];
+            let (head, tail) = b[..n].split_at_mut(k);
+            add_scaled(head, -tail[0], &lu[k * n..k * n + k]);
+        }
     }
 }
 

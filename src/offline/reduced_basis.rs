@@ -181,9 +181,7 @@ pub(super) fn modes<T: Scalar>(
     if !T::IS_COMPLEX {
         let options = PodOptions { truncation, ..PodOptions::default() };
         let found = pod(&RealParts { layout: Layout::serial(columns.nrows()), columns }, inner_product, &options)?;
-        let local = found.basis.local();
-        let modes = Mat::from_fn(local.nrows(), local.ncols(), |i, j| T::real(local[(i, j)]));
-        return Ok((modes, found.singular_values));
+        return Ok((T::of_real_matrix(found.basis.into_local()), found.singular_values));
     }
     // W = Q C with QᴴXQ = I: the singular values of C are those of W in X.
     let mut q = Orthonormal::new(columns.nrows(), inner_product.clone())?;

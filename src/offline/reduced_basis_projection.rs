@@ -185,8 +185,9 @@ impl<'a, T: Scalar> Reduction<'a, T> {
             }
             None => None,
         };
-        let parts = self.parts(self.basis.columns().to_owned(), residual, singular_values);
-        ReducedBasis::new(parts)
+        let parts = self.parts(Mat::new(), residual, singular_values);
+        // V is in memory once.
+        ReducedBasis::new(Parts { basis: self.basis.into_columns(), ..parts })
     }
 }
 

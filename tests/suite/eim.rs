@@ -6,7 +6,6 @@ use kolmo::algorithms::eim::{Eim, EimOptions, Norm, Stop, eim, eim_in_place, eim
 use kolmo::comm::run_on_threads;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::scalar::{Scalar, c64, product};
-use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix};
 
 /// Gaussians that oscillate, at different places: smooth functions of three parameters.
@@ -339,14 +338,10 @@ fn the_same_on_any_number_of_threads_and_ranks() {
                         true => Layout::even(m, 1, comm.clone()),
                         false => Layout::from_offsets(offsets, comm.clone()).unwrap(),
                     };
-                    let own = layout.local_range();
                     let (layout, norm) = match norm {
-                        Norm::L2(InnerProduct::Diagonal(_)) => {
-                            (layout, Norm::L2(InnerProduct::Diagonal(weights[own.clone()].to_vec())))
-                        }
-                        Norm::L2(InnerProduct::Sparse(mass)) => {
-                            let (ghosts, part) = owned_part(mass, own.clone());
-                            (layout.with_ghosts(ghosts).unwrap(), Norm::L2(InnerProduct::Sparse(part)))
+                        Norm::L2(product) => {
+                            let (layout, part) = product.of_rank(&layout).unwrap();
+                            (layout, Norm::L2(part))
                         }
                         norm => (layout, norm.clone()),
                     };

@@ -2,12 +2,12 @@
 
 use crate::linalg::{chain, tall};
 use faer::Mat;
-use kolmo::algorithms::hapod::{Hapod, HapodOptions, Load, Tree, hapod};
+use kolmo::algorithms::hapod::{Hapod, HapodOptions, Load, Tree, hapod, hapod_over_ranks};
 use kolmo::algorithms::pod::{Algorithm, PodOptions, Truncation, pod};
 use kolmo::comm::run_on_threads;
 use kolmo::error::{Error, Result};
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
-use kolmo::linalg::tall::{Layout, TallMatrix};
+use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::ops::Range;
 
@@ -46,7 +46,7 @@ fn mean_error(a: &Mat<f64>, m: &InnerProduct, found: &Hapod) -> f64 {
     (m.norms(&missed).iter().map(|v| v * v).sum::<f64>() / a.n_columns() as f64).sqrt()
 }
 
-fn size(a: &Mat<f64>, m: &InnerProduct) -> f64 {
+fn size_of(a: &Mat<f64>, m: &InnerProduct) -> f64 {
     (m.norms(&tall(a)).iter().map(|v| v * v).sum::<f64>() / a.ncols() as f64).sqrt()
 }
 
@@ -62,7 +62,7 @@ fn the_mean_error_is_kept_on_twenty_random_trees() {
             1 => InnerProduct::Diagonal((0..n).map(|_| rng.random_range(0.1..3.0)).collect()),
             _ => InnerProduct::Sparse(chain(n)),
         };
-        let error = size(&a, &m) * 10f64.powf(rng.random_range(-7.0..-0.5));
+        let error = size_of(&a, &m) * 10f64.powf(rng.random_range(-7.0..-0.5));
         let options = HapodOptions { error, omega: rng.random_range(0.05..0.95), ..HapodOptions::default() };
         let tree = random_tree(&a, 0..a.ncols(), &mut rng, 5);
         depths += tree.depth();
@@ -74,7 +74,7 @@ fn the_mean_error_is_kept_on_twenty_random_trees() {
         assert!(orthonormality(&found.basis, &m) < 1e-12);
         // No more modes than one POD of all for omega times the error.
         let best = PodOptions {
-            truncation: Truncation::Tolerance(options.omega * error / size(&a, &m)),
+            truncation: Truncation::Tolerance(options.omega * error / size_of(&a, &m)),
             algorithm: Algorithm::Tsqr,
             ..PodOptions::default()
         };
@@ -94,7 +94,7 @@ fn the_shapes_of_streams_and_of_ranks() {
     let mut rng = StdRng::seed_from_u64(100);
     let a = bumps(400, 90, &mut rng);
     let m = InnerProduct::Sparse(chain(400));
-    let error = 1e-4 * size(&a, &m);
+    let error = 1e-4 * size_of(&a, &m);
     let options = HapodOptions { error, ..HapodOptions::default() };
     let leaves = || (0..90).step_by(9).map(|j| load(&a, j..j + 9)).collect();
     let one = hapod(Tree::leaf(&tall(&a)), &m, &options).unwrap();
@@ -117,7 +117,7 @@ fn ranks_agree() {
     let mut rng = StdRng::seed_from_u64(200);
     let (n, m) = (20_000, 24);
     let a = bumps(n, m, &mut rng);
-    let options = HapodOptions { error: 1e-3 * size(&a, &InnerProduct::Euclidean), ..HapodOptions::default() };
+    let options = HapodOptions { error: 1e-3 * size_of(&a, &InnerProduct::Euclidean), ..HapodOptions::default() };
     let leaves = (0..m).step_by(6).map(|j| load(&a, j..j + 6)).collect();
     let expected = hapod(Tree::distributed(leaves), &InnerProduct::Euclidean, &options).unwrap();
     for size in [2, 3] {
@@ -134,6 +134,58 @@ fn ranks_agree() {
             assert_eq!(found.singular_values, expected.singular_values);
         });
     }
+}
+
+#[test]
+fn ranks_with_snapshots_of_their_own_keep_the_mean_error() {
+    let mut rng = StdRng::seed_from_u64(201);
+    let (n, m) = (20_000, 24);
+    let a = bumps(n, m, &mut rng);
+    let weights = InnerProduct::Diagonal((0..n).map(|_| rng.random_range(0.1..3.0)).collect());
+    for product in [InnerProduct::Euclidean, weights, InnerProduct::Sparse(chain(n))] {
+        for (size, error) in [(1, 1e-3), (2, 1e-3), (3, 1e-2), (5, 1e-6)] {
+            let options = HapodOptions { error: error * size_of(&a, &product), ..HapodOptions::default() };
+            // The last rank has no snapshots; the leaves of the same tree in one process.
+            let cuts: Vec<usize> = (0..=size).map(|r| (m * r / (size - 1).max(1)).min(m)).collect();
+            let leaves = cuts.windows(2).filter(|w| w[1] > w[0]).map(|w| load(&a, w[0]..w[1])).collect();
+            let expected = match size {
+                1 => hapod(Tree::leaf(&tall(&a)), &product, &options).unwrap(),
+                _ => hapod(Tree::distributed(leaves), &product, &options).unwrap(),
+            };
+            run_on_threads(size, |comm| {
+                let (from, to) = (cuts[comm.rank()], cuts[comm.rank() + 1]);
+                let own = tall(&a.as_ref().subcols(from, to - from).to_owned());
+                let found = hapod_over_ranks(own, &product, &comm, &options).unwrap();
+                assert_eq!((found.n_snapshots, found.largest), (m, expected.largest));
+                assert_eq!(found.basis.n_columns(), expected.basis.n_columns());
+                let largest = expected.singular_values[0];
+                for (a, b) in found.singular_values.iter().zip(&expected.singular_values) {
+                    assert!((a - b).abs() <= 1e-13 * largest, "{a:e} {b:e}");
+                }
+                let rows: Vec<usize> = found.basis.layout().local_range().collect();
+                let local = gather_rows(comm.as_ref(), &rows, found.basis.owned(), n);
+                let whole = Hapod { basis: tall(&local), ..found };
+                let truth = mean_error(&a, &product, &whole);
+                assert!(truth <= options.error, "{truth:e} where {:e} was promised", options.error);
+                assert!(orthonormality(&whole.basis, &product) < 1e-12);
+            });
+        }
+    }
+}
+
+#[test]
+fn ranks_that_do_not_fit_together_are_refused_on_all() {
+    let refused = |rows: [usize; 2], columns: [usize; 2]| {
+        let found = run_on_threads(2, |comm| {
+            let own = tall(&Mat::from_fn(rows[comm.rank()], columns[comm.rank()], |i, j| (i + 2 * j) as f64));
+            let options = HapodOptions::default();
+            hapod_over_ranks(own, &InnerProduct::Euclidean, &comm, &options).map(|_| ()).unwrap_err().to_string()
+        });
+        found.join("\n")
+    };
+    let text = refused([9, 7], [2, 2]);
+    assert!(text.contains("rows of the snapshots of a rank") && text.contains('9') && text.contains('7'), "{text}");
+    assert!(refused([9, 9], [0, 0]).contains("snapshots of all ranks"));
 }
 
 #[test]

@@ -10,7 +10,6 @@ use kolmo::comm::run_on_threads;
 use kolmo::io::pod_model::read;
 use kolmo::linalg::dense;
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
-use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::f64::consts::PI;
@@ -361,13 +360,7 @@ fn the_same_on_any_number_of_threads_and_ranks() {
         for size in [2, 3, 7] {
             run_on_threads(size, |comm| {
                 let even = Layout::even(n, 1, comm.clone());
-                let (layout, part) = match &product {
-                    InnerProduct::Sparse(matrix) => {
-                        let (ghosts, part) = owned_part(matrix, even.local_range());
-                        (even.with_ghosts(ghosts).unwrap(), InnerProduct::Sparse(part))
-                    }
-                    product => (even, product.clone()),
-                };
+                let (layout, part) = product.of_rank(&even).unwrap();
                 let rows = layout.rows();
                 let mut svd = incremental_svd(layout.clone(), part.clone(), &options).unwrap();
                 for from in (0..s).step_by(5) {

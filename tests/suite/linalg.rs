@@ -6,7 +6,7 @@ use kolmo::linalg::dense;
 use kolmo::linalg::gram_schmidt::gram_schmidt;
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality, orthonormalize};
 use kolmo::linalg::randomized_svd::randomized_svd;
-use kolmo::linalg::sparse::{self, from_nalgebra, from_triplets, owned_part, to_nalgebra, with_faer};
+use kolmo::linalg::sparse::{self, from_nalgebra, from_triplets, to_nalgebra, with_faer};
 use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use kolmo::linalg::tsqr::{tsqr, weighted_tsqr};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -129,20 +129,7 @@ fn sums_over_rows_are_equal_to_the_bit_on_threads_and_ranks() {
         for size in [1, 2, 3, 7] {
             run_on_threads(size, |comm| {
                 let even = Layout::even(n_entities, n_components, comm);
-                let own = even.local_range();
-                let (layout, part) = match &product {
-                    InnerProduct::Euclidean => (even, InnerProduct::Euclidean),
-                    InnerProduct::Diagonal(w) => (even, InnerProduct::Diagonal(w[own].to_vec())),
-                    InnerProduct::Sparse(m) => {
-                        let (ghosts, part) = owned_part(m, own);
-                        (even.with_ghosts(ghosts).unwrap(), InnerProduct::Sparse(part))
-                    }
-                    InnerProduct::Components(m, k) => {
-                        let (ghosts, part) = owned_part(m, own.start / k..own.end / k);
-                        let ghosts = ghosts.iter().flat_map(|e| e * k..(e + 1) * k).collect();
-                        (even.with_ghosts(ghosts).unwrap(), InnerProduct::Components(part, *k))
-                    }
-                };
+                let (layout, part) = product.of_rank(&even).unwrap();
                 let rows = layout.rows();
                 let local = TallMatrix::new(layout, Mat::from_fn(rows.len(), n, |i, j| x[(rows[i], j)])).unwrap();
                 part.check(rows.len()).unwrap();

@@ -5,7 +5,6 @@ use faer::Mat;
 use kolmo::algorithms::pod::{Algorithm, Pod, PodOptions, Truncation, pod};
 use kolmo::comm::run_on_threads;
 use kolmo::linalg::inner_product::{InnerProduct, orthonormality};
-use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use kolmo::mesh::mass_matrix::{mass_matrix, mass_matrix_of_cells};
 use kolmo::mesh::{CellBlock, CellType, Mesh};
@@ -205,13 +204,7 @@ fn the_same_to_the_bit_on_any_number_of_threads_and_ranks() {
             for size in [2, 3, 7] {
                 run_on_threads(size, |comm| {
                     let even = Layout::even(m, 1, comm.clone());
-                    let (layout, part) = match &product {
-                        InnerProduct::Sparse(matrix) => {
-                            let (ghosts, part) = owned_part(matrix, even.local_range());
-                            (even.with_ghosts(ghosts).unwrap(), InnerProduct::Sparse(part))
-                        }
-                        product => (even, product.clone()),
-                    };
+                    let (layout, part) = product.of_rank(&even).unwrap();
                     let rows = layout.rows();
                     let local = Mat::from_fn(rows.len(), n, |i, j| entry(rows[i], j));
                     let found = pod(&TallMatrix::new(layout.clone(), local).unwrap(), &part, &o).unwrap();

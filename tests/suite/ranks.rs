@@ -6,7 +6,6 @@ use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::Result;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::slabs::Slabs;
-use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{Layout, TallMatrix, gather_rows};
 use kolmo::mesh::mass_matrix::mass_matrix;
 use kolmo::mesh::{CellBlock, CellType, Mesh};
@@ -69,14 +68,11 @@ pub fn fit_slabs(
     let points = info("u", Location::Point, mesh.n_points(), 1);
     let cells = info("v", Location::Cell, mesh.n_cells(), 2);
     let of_points = Layout::even(points.n_entities, 1, comm.clone());
-    let (ghosts, part) = owned_part(&matrix, of_points.local_range());
-    let of_points = of_points.with_ghosts(ghosts)?;
+    let (of_points, part) = InnerProduct::Sparse(matrix).of_rank(&of_points)?;
     let of_cells = Layout::even(cells.n_entities, 2, comm.clone());
     let volumes = of_cells.local_range().map(|_| 1.0 / (N * N) as f64).collect();
     let mut fields = Vec::new();
-    for (info, layout, product) in
-        [(points, of_points, InnerProduct::Sparse(part)), (cells, of_cells, InnerProduct::Diagonal(volumes))]
-    {
+    for (info, layout, product) in [(points, of_points, part), (cells, of_cells, InnerProduct::Diagonal(volumes))] {
         let k = info.n_components;
         let width = if k == 1 { N + 1 } else { N };
         let rows = layout.rows();

@@ -9,7 +9,6 @@ use kolmo::error::Result;
 use kolmo::linalg::inner_product::{InnerProduct, orthonormalize};
 use kolmo::linalg::slab_products;
 use kolmo::linalg::slabs::{Slabs, Visit, mul_small};
-use kolmo::linalg::sparse::owned_part;
 use kolmo::linalg::tall::{BLOCK_ROWS, Layout, TallMatrix};
 use kolmo::mesh::mass_matrix::expand_components;
 use sprs::TriMat;
@@ -113,13 +112,12 @@ fn components_share_a_matrix() {
     for (size, per_slab) in [(1, m), (1, BLOCK_ROWS / k * k), (3, m)] {
         run_on_threads(size, |comm| {
             let even = Layout::even(entities, k, comm);
-            let own = even.local_range();
-            let (ghosts, part) = owned_part(&scalar, own.start / k..own.end / k);
-            let ghosts = ghosts.into_iter().flat_map(|e| e * k..(e + 1) * k).collect();
-            let layout = if size == 1 { even } else { even.with_ghosts(ghosts).unwrap() };
-            let products = match size {
-                1 => [shared.clone(), whole.clone()],
-                _ => [InnerProduct::Components(part.clone(), k), InnerProduct::Sparse(expand_components(&part, k))],
+            let (layout, part) = shared.of_rank(&even).unwrap();
+            let products = match &part {
+                InnerProduct::Components(part, _) if size > 1 => {
+                    [InnerProduct::Components(part.clone(), k), InnerProduct::Sparse(expand_components(part, k))]
+                }
+                _ => [shared.clone(), whole.clone()],
             };
             let rows = layout.rows();
             let x = TallMatrix::new(layout.clone(), Mat::from_fn(rows.len(), N, |i, j| local[(rows[i], j)])).unwrap();
