@@ -195,6 +195,7 @@ pub fn expand<T: Scalar>(model: &OperatorModel<T>, answers: &Answers<T>) -> Pred
         scalars_interval,
         indicator: answers.indicator.clone(),
         flags: answers.flags.clone(),
+        bound: answers.bound.clone(),
     }
 }
 
@@ -208,7 +209,7 @@ fn write<T: Scalar>(
     n_modes: usize,
 ) -> Result<Told> {
     let (n, scalars) = (x.nrows(), scalar_names(model));
-    let (mut told, mut learned) = (Told::default(), Vec::with_capacity(n));
+    let (mut told, mut learned, mut bound) = (Told::default(), Vec::with_capacity(n), Vec::new());
     let mut answer = |start: usize| -> Result<PredictionBatch> {
         let b = BATCH.min(n - start);
         let own = operators.map(|o| &o.entries[start..start + b]);
@@ -222,6 +223,7 @@ fn write<T: Scalar>(
             // A constant input that has another value lies outside too.
             told.flags.add(if *flag == 0 { None } else { reason.or(Some(Reason::Outside)) });
         }
+        bound.extend(answers.bound.iter().flatten());
         told.learned += answers.learned.iter().filter(|l| **l).count();
         learned.extend(answers.learned.iter().map(|l| u8::from(*l)));
         told.largest = answers.indicator.iter().copied().fold(told.largest, f64::max);
@@ -236,6 +238,9 @@ fn write<T: Scalar>(
         }
         if told.learned > 0 {
             writer.mark("learned", &learned)?;
+        }
+        if bound.len() == n {
+            writer.numbers("bound", &bound)?;
         }
         writer.finish()?;
         return Ok(told);

@@ -267,6 +267,7 @@ fn add_of<T: Scalar>(
     scores.confidence = model.confidence;
     scores.samples.extend(rows);
     scores.indicator.extend(&answers.indicator);
+    scores.bound.extend(answers.bound.iter().flatten());
     scores.error.extend(worst);
     scores.outside += answers.flags.iter().filter(|f| **f != 0).count();
     answers.reasons.iter().for_each(|r| scores.flags.get_or_insert_default().add(*r));

@@ -129,6 +129,7 @@ pub fn expand(model: &PodRegression, p: &Prediction, points: Range<usize>) -> Re
         scalars_std: of_points(&p.scalars_std),
         scalars_interval: of_points(&p.scalars_interval),
         flags: p.flags[points].to_vec(),
+        bound: None,
     })
 }
 

@@ -45,6 +45,7 @@ impl<'a> Sample<'a> {
             ("indicator".to_string(), vec![batch.indicator[j]]),
             ("flag".to_string(), vec![f64::from(batch.flags[j])]),
         ];
+        field_data.extend(batch.bound.iter().map(|b| ("bound".to_string(), vec![b[j]])));
         let k = scalars.len();
         for (name, value) in scalars.iter().zip(&batch.scalars[j * k..(j + 1) * k]) {
             field_data.push((name.clone(), vec![*value]));

@@ -18,6 +18,8 @@ pub struct Collected {
     /// Truth, prediction and half-width of the interval.
     pub scalars: Vec<(String, Vec<[f64; 3]>)>,
     pub indicator: Vec<f64>,
+    /// Rigorous bounds of `error`, infinite where there is none; empty for models without.
+    pub bound: Vec<f64>,
     /// Largest relative error over the fields.
     pub error: Vec<f64>,
     /// Answers that are flagged.
@@ -127,6 +129,7 @@ impl Collected {
         }
         self.confidence = other.confidence;
         self.indicator.extend(other.indicator);
+        self.bound.extend(other.bound);
         self.error.extend(other.error);
         self.outside += other.outside;
         if let Some(other) = &other.flags {
@@ -179,6 +182,7 @@ impl Collected {
             indicator["rank_correlation_reason"] = json!("fewer than 3 samples, or equal ranks");
         }
         explain_nulls(&mut indicator, "no sample with an error above 0");
+        let bound = self.bounds(&middle);
         let of_modes = |(k, r): (usize, &[f64; 4])| {
             let w = r[3].max(1.0);
             let mut row = json!({"modes": k + 1, "rel_l2_mean": r[0] / w, "projection_rel_l2_mean": r[1] / w,
@@ -187,9 +191,28 @@ impl Collected {
             row
         };
         let by_modes: Vec<Value> = self.by_modes.iter().enumerate().map(of_modes).collect();
-        json!({"method": "pod", "n_samples": n, "fields": fields, "scalars": scalars, "indicator": indicator,
+        let mut all = json!({"method": "pod", "n_samples": n, "fields": fields, "scalars": scalars, "indicator": indicator,
             "flags": {"extrapolating": self.outside}, "by_modes": by_modes,
-            "seconds": {"fit": self.seconds_fit, "predict_per_sample": self.seconds / n.max(1) as f64}})
+            "seconds": {"fit": self.seconds_fit, "predict_per_sample": self.seconds / n.max(1) as f64}});
+        if let Some(bound) = bound {
+            all["bound"] = bound;
+        }
+        all
+    }
+
+    /// Rigorous bounds against errors, where there are some.
+    fn bounds(&self, middle: &dyn Fn(&[f64]) -> Option<f64>) -> Option<Value> {
+        if self.bound.is_empty() || self.bound.len() != self.error.len() {
+            return None;
+        }
+        let pairs = || self.bound.iter().zip(&self.error).filter(|(b, _)| b.is_finite());
+        let mut ratios: Vec<f64> = pairs().filter(|(_, e)| **e > 0.0).map(|(b, e)| b / e).collect();
+        ratios.sort_by(f64::total_cmp);
+        let below = pairs().filter(|(b, e)| b < e).count();
+        let mut value = json!({"below_error": below, "missing": self.bound.len() - pairs().count(),
+            "effectivity_min": ratios.first(), "effectivity_median": middle(&ratios), "effectivity_max": ratios.last()});
+        explain_nulls(&mut value, "no sample with a bound and an error above 0");
+        Some(value)
     }
 }
 

@@ -389,6 +389,17 @@ fn table(value: &serde_json::Value) {
         number(&i["effectivity_max"]),
         number(&i["rank_correlation"])
     ));
+    let b = &value["bound"];
+    if !b.is_null() {
+        print(&format!(
+            "bound / error: median {}, min {}, max {}; {} below the error, {} without a bound",
+            number(&b["effectivity_median"]),
+            number(&b["effectivity_min"]),
+            number(&b["effectivity_max"]),
+            b["below_error"],
+            b["missing"]
+        ));
+    }
     let flags = &value["flags"];
     match flags["reasons"].is_null() {
         true => print(&format!("outside the training box: {}", flags["extrapolating"])),

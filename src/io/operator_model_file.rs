@@ -3,6 +3,7 @@
 //! Complex numbers have one more axis: real and imaginary part.
 
 use crate::algorithms::affine_decomposition::{EntryFit, FunctionFit, LearnedEntries};
+use crate::algorithms::coercivity::{Constraint, SuccessiveConstraints};
 use crate::algorithms::eim::{Eim, Stop};
 use crate::algorithms::gaussian_process::{GaussianProcess, GpParts};
 use crate::data::{Expression, FieldInfo, Location};
@@ -14,6 +15,7 @@ use crate::linalg::scalar::{Scalar, c64, product};
 use crate::linalg::sketch::PROBES;
 use crate::online::InputSpace;
 use crate::online::coefficients::{Interpolated, Known, Part, Rule};
+use crate::online::operator_bound::Certified;
 use crate::online::operator_model::{OperatorModel, Output, Trust};
 use crate::online::reduced_basis::{Parts, Projection, ReducedBasis};
 use crate::online::reduced_basis_residual::{Columns, Residual};
@@ -118,6 +120,35 @@ struct ModelText {
     /// Of the rows of each output; absent in older files.
     #[serde(default)]
     output_factors: Vec<Vec<[f64; 2]>>,
+    /// Absent in older files.
+    #[serde(default)]
+    certified: Option<CertifiedText>,
+}
+
+/// Ranges of the terms, constants with their coefficients and minimisers, the ratio of norms.
+#[derive(Serialize, Deserialize)]
+struct CertifiedText {
+    range: Vec<(f64, f64)>,
+    constraints: Vec<(Vec<f64>, f64, Vec<f64>)>,
+    norm_ratio: f64,
+}
+
+impl CertifiedText {
+    fn of(c: &Certified) -> CertifiedText {
+        let constraints = c.coercivity.constraints().iter();
+        CertifiedText {
+            range: c.coercivity.range().to_vec(),
+            constraints: constraints.map(|c| (c.theta.clone(), c.lower, c.minimiser.clone())).collect(),
+            norm_ratio: c.norm_ratio,
+        }
+    }
+
+    fn read(self) -> Result<Certified> {
+        let constraints = self.constraints.into_iter();
+        let constraints = constraints.map(|(theta, lower, minimiser)| Constraint { theta, lower, minimiser }).collect();
+        let coercivity = SuccessiveConstraints::new(self.range, constraints, usize::MAX)?;
+        Ok(Certified { coercivity, norm_ratio: self.norm_ratio })
+    }
 }
 
 fn damaged(file: &Path, place: &str) -> Error {
@@ -208,6 +239,7 @@ fn write_of<T: Scalar>(path: &Path, model: &OperatorModel<T>, about: &Provenance
         direct: model.direct.as_ref().map(|d| put_learned(&mut w, "/parts/direct", d)).transpose()?,
         inertia: model.inertia,
         output_factors: model.outputs.iter().map(|o| o.factors.clone()).collect(),
+        certified: model.certified.as_ref().map(CertifiedText::of),
     };
     for (k, part) in model.operators.iter().enumerate() {
         text.operators.push(put_part(&mut w, &format!("/parts/operator_{k}"), part)?);
@@ -468,6 +500,7 @@ fn read_of<T: Scalar>(r: &ModelReader) -> Result<OperatorModel<T>> {
         gram,
         confidence: r.attr_f64("/", "confidence")?,
         n_snapshots: r.attr_u64("/", "n_samples")? as usize,
+        certified: text.certified.map(CertifiedText::read).transpose().map_err(|_| damaged(path, "/reduced/rules"))?,
         inputs,
     })
 }

@@ -38,6 +38,8 @@ pub struct PredictionBatch {
     pub indicator: Vec<f64>,
     /// 0 inside the training region, 1 outside [n_batch].
     pub flags: Vec<u8>,
+    /// Rigorous bounds of the relative error [n_batch], where the model has them.
+    pub bound: Option<Vec<f64>>,
 }
 
 /// A prediction file under construction; dropping it without [`finish`](PredictionWriter::finish) leaves nothing.
@@ -185,6 +187,16 @@ impl PredictionWriter {
         }
         let data = hdf::create::<u8>(&self.hdf5, name, &[marks.len()]).map_err(|e| write_error(path, e))?;
         hdf::write_rows(path, &data, 0..marks.len(), marks)
+    }
+
+    /// Writes `/<name>` [n_samples], a number of each sample.
+    pub fn numbers(&self, name: &str, values: &[f64]) -> Result<()> {
+        let path = self.temporary.target();
+        if values.len() != self.n_samples {
+            return Err(Error::argument("numbers of samples", values.len(), self.n_samples));
+        }
+        let data = hdf::create::<f64>(&self.hdf5, name, &[values.len()]).map_err(|e| write_error(path, e))?;
+        hdf::write_rows(path, &data, 0..values.len(), values)
     }
 
     /// Flushes the file and gives it its name. Errors: [`Error::Argument`] where samples are missing, [`Error::Write`].

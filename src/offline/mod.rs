@@ -11,6 +11,7 @@ pub mod held_out;
 pub mod inf_sup;
 mod kept;
 pub mod machine;
+mod operator_bound;
 pub mod operator_check;
 pub mod operator_model;
 pub mod pod_regression;

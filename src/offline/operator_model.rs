@@ -19,6 +19,7 @@ use crate::offline::decompose::{Decomposed, Quantity, decompose};
 use crate::offline::full_problem::{Chosen, full_solve, relative_residual, union_of};
 pub use crate::offline::full_problem::{Matrices, full_solutions};
 use crate::offline::held_out::{MOST, Tried, evenly, held_out};
+use crate::offline::operator_bound::certified;
 use crate::offline::reduced_basis::{self, AffineProblem, Coefficients, ResidualNorm, reduced_basis};
 use crate::online::InputSpace;
 use crate::online::coefficients::{Given, Known, Part, Rule};
@@ -199,6 +200,7 @@ pub fn operator_model<T: Scalar>(training: Training<'_, T>, options: &Options) -
         interval_factor: [normal_quantile(options.confidence); 2],
         confidence: options.confidence,
         n_snapshots: n_training,
+        certified: None,
     };
     options.progress.tell("solutions left out", steps - 1, steps);
     let entries =
@@ -214,6 +216,16 @@ pub fn operator_model<T: Scalar>(training: Training<'_, T>, options: &Options) -
     };
     choose_projection(&mut model, &tried, options.projection, &mut remarks)?;
     let sum_theta = held_out(&mut model, &tried, options, &mut remarks)?;
+    if model.direct.is_none() {
+        let theta = coefficients.theta.as_ref();
+        match certified(&model, &chosen, theta, &metric, &training.norm) {
+            Ok((found, how)) => {
+                model.certified = Some(found);
+                remarks.push(format!("bound: rigorous, {how}"));
+            }
+            Err(why) => remarks.push(format!("bound: none, {why}")),
+        }
+    }
     if model.direct.is_some() {
         let why = "which does better on solutions left out than learnt operators";
         remarks.push(format!("without entries: the coefficients of the solution are learnt, {why}"));

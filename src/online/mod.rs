@@ -1,6 +1,7 @@
 //! Trained models: evaluation only, no snapshots, no ranks.
 
 pub mod coefficients;
+pub mod operator_bound;
 pub mod operator_model;
 pub mod pod_regression;
 pub mod reduced_basis;

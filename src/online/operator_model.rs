@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::linalg::scalar::{Scalar, adjoint_product, product};
 use crate::online::InputSpace;
 use crate::online::coefficients::{Given, Part};
+use crate::online::operator_bound::Certified;
 use crate::online::reduced_basis::{Inertia, ReducedBasis, Workspace};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
@@ -37,6 +38,8 @@ pub struct OperatorModel<T: Scalar> {
     pub interval_factor: [f64; 2],
     pub confidence: f64,
     pub n_snapshots: usize,
+    /// Where the error can be bounded rigorously.
+    pub certified: Option<Certified>,
 }
 
 /// A linear functional, or several rows of one: l_k(u) = sum_s lambda_s conj(l_ks) u.
@@ -99,6 +102,8 @@ pub struct Answers<T> {
     pub output_halves: Mat<f64>,
     /// Whether the reduced operator has another inertia than in training.
     pub indefinite: Vec<bool>,
+    /// Rigorous bound of the relative error in the study's norm, infinite where there is none; None for models without.
+    pub bound: Option<Vec<f64>>,
     /// Whether the solution rests on learnt coefficients: which of the intervals' factors counts.
     pub by_learned: Vec<bool>,
 }
@@ -161,6 +166,9 @@ impl<T: Scalar> Answers<T> {
         if worse > 1.0 {
             (0..rows).for_each(|k| self.output_halves[(k, i)] *= worse);
             self.indicator[i] = misfit;
+        }
+        if let Some(bound) = &mut self.bound {
+            bound[i] = f64::INFINITY;
         }
         self.flags[i] = 1;
         self.reasons[i].get_or_insert(Reason::Misfit);
@@ -245,6 +253,7 @@ impl<T: Scalar> OperatorModel<T> {
             output_halves: Mat::from_fn(n_outputs, b, |k, i| answers[i].outputs[k].1),
             indefinite: answers.iter().map(|a| a.indefinite).collect(),
             by_learned: answers.iter().map(|a| a.by_learned).collect(),
+            bound: answers.iter().map(|a| a.bound).collect(),
         })
     }
 
@@ -255,7 +264,7 @@ impl<T: Scalar> OperatorModel<T> {
             (Some(direct), None) => self.direct(direct, x, n_modes)?,
             _ => self.solved(w, x, entries, n_modes)?,
         };
-        let Solved { y, indicator, alarm, learned: by_learned, indefinite, by_misfit } = solved;
+        let Solved { y, indicator, alarm, learned: by_learned, indefinite, by_misfit, bound } = solved;
         let (mut outputs, mut learned) = (Vec::new(), by_learned);
         for (k, output) in self.outputs.iter().enumerate() {
             let given = entries.and_then(|e| e.get(self.operators.len() + 1 + k)).filter(|e| !e.is_empty());
@@ -275,7 +284,7 @@ impl<T: Scalar> OperatorModel<T> {
             () if indicator > alarm || indicator.is_nan() => Some(Reason::Estimate),
             () => None,
         };
-        Ok(Answer { y, indicator, reason, learned, outputs, indefinite, by_learned })
+        Ok(Answer { y, indicator, reason, learned, outputs, indefinite, by_learned, bound })
     }
 
     /// Coefficients from the reduced system.
@@ -306,7 +315,8 @@ impl<T: Scalar> OperatorModel<T> {
         };
         let indicator = trust.indicator(residual, c.misfit) + truncated;
         let by_misfit = trust.misfit_weight * c.misfit > residual + truncated;
-        Ok(Solved { y, indicator, alarm: trust.alarm, learned: c.learned, indefinite, by_misfit })
+        let bound = self.bound(&c, &y, &mut w.residual)?;
+        Ok(Solved { y, indicator, alarm: trust.alarm, learned: c.learned, indefinite, by_misfit, bound })
     }
 
     /// Coefficients from the parameter alone; what is left out of them is known, and added to the estimate.
@@ -322,7 +332,7 @@ impl<T: Scalar> OperatorModel<T> {
         };
         let indicator = trust.indicator(deviation[0] / size, 0.0) + truncated;
         let y = all[..n_modes].to_vec();
-        Ok(Solved { y, indicator, alarm: trust.alarm, learned: true, indefinite: false, by_misfit: false })
+        Ok(Solved { y, indicator, alarm: trust.alarm, learned: true, indefinite: false, by_misfit: false, bound: None })
     }
 
     /// Norm of V y in which errors are measured.
@@ -360,6 +370,7 @@ struct Solved<T> {
     indefinite: bool,
     /// Whether the misfit of the terms is most of the indicator.
     by_misfit: bool,
+    bound: Option<f64>,
 }
 
 /// Euclidean.
@@ -376,4 +387,5 @@ struct Answer<T> {
     outputs: Vec<(T, f64)>,
     indefinite: bool,
     by_learned: bool,
+    bound: Option<f64>,
 }

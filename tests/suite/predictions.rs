@@ -40,6 +40,7 @@ fn batch(fields: &[FieldInfo], first: usize, n: usize) -> PredictionBatch {
         scalars,
         indicator: (first..first + n).map(|s| s as f64).collect(),
         flags: (first..first + n).map(|s| (s % 2) as u8).collect(),
+        bound: None,
     }
 }
 

@@ -344,6 +344,7 @@ fn predictions_of_ranks_are_the_serial_file() {
             scalars_interval: small.clone(),
             indicator: small,
             flags: vec![1; n],
+            bound: None,
         }
     };
     let all: Vec<_> = infos.iter().map(|f| 0..f.n_dofs()).collect();
