@@ -7,7 +7,7 @@ use kolmo::linalg::scalar::Scalar;
 use kolmo::linalg::sketch::Sketch;
 use kolmo::linalg::terms::Pattern;
 use kolmo::online::coefficients::{Given, Part, Rule};
-use kolmo::online::operator_model::{Entries, OperatorModel};
+use kolmo::online::operator_model::{Answers, Entries, OperatorModel};
 use serde_json::{Value, json};
 
 /// What `info --entries` tells: a line for each entry, and the same as JSON.
@@ -73,6 +73,9 @@ const UNLIKE: f64 = 10.0;
 /// What is missed less is no misfit.
 const NO_MISFIT: f64 = 1e-7;
 
+/// Entries of a sample, what is missed of its operators, and of its outputs.
+type AtSample<T> = (Entries<T>, Option<f64>, Vec<Option<f64>>);
+
 /// What a file says of new operators.
 #[derive(Debug)]
 pub struct Taken<T> {
@@ -80,6 +83,8 @@ pub struct Taken<T> {
     pub entries: Vec<Entries<T>>,
     /// By how much the terms miss the operators of a sample, where that is more than the entries tell.
     pub unlike: Vec<Option<f64>>,
+    /// The same of each output of a sample, as the norm of the difference.
+    pub outputs: Vec<Vec<Option<f64>>>,
 }
 
 /// Entries `places` of a matrix on another pattern; what is not stored is zero.
@@ -270,12 +275,16 @@ impl<'a, T: Scalar> Reader<'a, T> {
         Ok((missed > UNLIKE * usual.max(c.misfit) && missed > NO_MISFIT).then_some(missed))
     }
 
-    fn at(&self, x: &[f64], sample: usize) -> Result<(Entries<T>, Option<f64>)> {
-        let (mut all, mut unlike) = (Vec::new(), None);
+    /// Entries, what is missed of operators and right-hand side, what of each output.
+    fn at(&self, x: &[f64], sample: usize) -> Result<AtSample<T>> {
+        let (mut all, mut unlike, mut outputs) = (Vec::new(), None, Vec::new());
         let mut take = |part: &Part<T>, (entries, sketch): (Vec<T>, Option<Sketch<T>>), place: &str, counts: bool| {
+            let size = sketch.as_ref().map_or(0.0, Sketch::norm);
             let missed = self.unlike(part, x, &entries, sketch, place, sample)?;
-            if let Some(missed) = missed.filter(|_| counts) {
-                unlike = Some(missed.max(unlike.unwrap_or(0.0)));
+            match counts {
+                true => unlike = missed.map_or(unlike, |m| Some(m.max(unlike.unwrap_or(0.0)))),
+                // What an output is missed by enters its own interval.
+                false => outputs.push(missed.map(|m| m * size)),
             }
             all.push(entries);
             Ok::<(), Error>(())
@@ -290,10 +299,18 @@ impl<'a, T: Scalar> Reader<'a, T> {
             let place = format!("/outputs/{}", output.part.name);
             let found = self.file.outputs.iter().find(|o| o.name == output.part.name);
             let found = self.vector(&output.part, found, &place, n * output.n_rows, sample)?;
-            // What an output is missed by enters its own interval.
             take(&output.part, found, &place, false)?;
         }
-        Ok((all, unlike))
+        Ok((all, unlike, outputs))
+    }
+}
+
+/// Widens the intervals of outputs by what their terms miss, of each answer and output.
+pub fn widen<T: Scalar>(model: &OperatorModel<T>, answers: &mut Answers<T>, outputs: &[Vec<Option<f64>>]) {
+    for (i, missed) in outputs.iter().enumerate() {
+        for (k, missed) in missed.iter().enumerate() {
+            missed.iter().for_each(|m| model.widen(answers, i, k, *m));
+        }
     }
 }
 
@@ -316,11 +333,12 @@ pub fn taken<T: Scalar>(
     samples: &[usize],
 ) -> Result<Taken<T>> {
     let reader = Reader::new(file, model)?;
-    let mut taken = Taken { entries: Vec::new(), unlike: Vec::new() };
+    let mut taken = Taken { entries: Vec::new(), unlike: Vec::new(), outputs: Vec::new() };
     for (k, sample) in samples.iter().enumerate() {
-        let (entries, unlike) = reader.at(&x.row(k).iter().copied().collect::<Vec<_>>(), *sample)?;
+        let (entries, unlike, outputs) = reader.at(&x.row(k).iter().copied().collect::<Vec<_>>(), *sample)?;
         taken.entries.push(entries);
         taken.unlike.push(unlike);
+        taken.outputs.push(outputs);
     }
     Ok(taken)
 }

@@ -2,13 +2,13 @@
 
 use super::operator_parts::{Quantities, quantities};
 use super::source::{inner_product, inputs_of};
+use super::tables::table_of_numbers;
 use super::{Global, spare_files, warn};
 use kolmo::algorithms::pod::Truncation;
 use kolmo::data::study::{DEFAULT_TOLERANCE, Study};
 use kolmo::data::study_operators::Door;
 use kolmo::data::{FieldInfo, Location, Table};
 use kolmo::error::{Error, Result};
-use kolmo::io::csv::read_table;
 use kolmo::io::operator_model_file::{self, AnyModel};
 use kolmo::io::operators::OperatorFile;
 use kolmo::io::pod_model::Provenance;
@@ -41,7 +41,7 @@ impl Operators {
         let file = OperatorFile::open(path)?;
         let parameters = match beside {
             None => file.parameters.clone(),
-            Some(table) => read_table(table)?.1,
+            Some(table) => table_of_numbers(table, file.n_samples, "matrix")?,
         };
         if parameters.n_rows() != file.n_samples {
             let place = if beside.is_some() { "" } else { "/parameters" };

@@ -359,6 +359,11 @@ fn functions(study: &Study, file: &OperatorFile, name: &str, own: &OwnTable, inp
             ));
         }
     };
+    if let Some(both) = coordinates.iter().find(|c| inputs.names.contains(c)) {
+        let found = format!("`{both}`, the name of a parameter and of a coordinate");
+        let (expected, mend) = ("names that differ", "give the parameter another name");
+        return Err(Error::input("K006", &study.file, format!("[operators.{name}]"), found, expected, mend));
+    }
     let variables: Vec<String> = inputs.names.iter().chain(&coordinates).cloned().collect();
     let parse = |text: &String| Expression::parse(text, &variables, &study.file, &place);
     let one = |f: &Function| match f {

@@ -218,6 +218,9 @@ fn write<T: Scalar>(
             .map_err(|e| in_words(e, &args.model, &x.row(start).iter().copied().collect::<Vec<_>>()))?;
         let unlike = operators.into_iter().flat_map(|o| o.unlike[start..start + b].iter().enumerate());
         unlike.for_each(|(i, missed)| missed.iter().for_each(|m| answers.distrust(i, *m)));
+        if let Some(o) = operators {
+            super::operator_entries::widen(model, &mut answers, &o.outputs[start..start + b]);
+        }
         super::predict::flag_constants(&mut answers.flags, about, &points.table, start);
         for (flag, reason) in answers.flags.iter().zip(&answers.reasons) {
             // A constant input that has another value lies outside too.

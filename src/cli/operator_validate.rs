@@ -172,6 +172,7 @@ fn add_of<T: Scalar>(
     for (i, missed) in given.unlike.iter().enumerate() {
         missed.iter().for_each(|m| answers.distrust(i, *m));
     }
+    super::operator_entries::widen(model, &mut answers, &given.outputs);
     let predicted = model.reconstruct(answers.coefficients.as_ref());
     scores.seconds += start.elapsed().as_secs_f64();
     let info = solution_info(file, model.info.n_entities);

@@ -203,6 +203,29 @@ fn in_order(file: &Path, table: &Table, source: &dyn SnapshotSource) -> Result<(
     ))
 }
 
+/// The table beside `n` samples without names, joined by its column `sample` where there is one, which numbers them from 0.
+///
+/// Errors: those of reading, K005 keys that are no numbers of samples, K007 a sample without a row.
+pub fn table_of_numbers(file: &Path, n: usize, what: &str) -> Result<Table> {
+    let (keys, table) = read_table(file)?;
+    let Some(keys) = keys else { return Ok(table) };
+    let expected = format!("the numbers of the samples, 0 to {}", n.saturating_sub(1));
+    let mend = "number the rows as the file's samples, or leave out the column `sample` to count rows";
+    let Some(numbers) = numbers_of(&keys) else {
+        let other = keys.iter().find(|k| k.trim().parse::<usize>().is_err()).cloned().unwrap_or_default();
+        return Err(Error::input("K005", file, format!("column {KEY}"), format!("`{other}`"), expected, mend));
+    };
+    let row = |i: usize| {
+        let missing = || format!("no row for {what} {i}");
+        numbers.iter().position(|k| *k == i).ok_or_else(|| Error::input("K007", file, "", missing(), &expected, mend))
+    };
+    let rows = (0..n).map(row).collect::<Result<Vec<_>>>()?;
+    if let Some(other) = numbers.iter().find(|k| **k >= n) {
+        return Err(Error::input("K005", file, format!("column {KEY}"), other.to_string(), expected, mend));
+    }
+    Ok(table.select_rows(&rows))
+}
+
 /// The table beside the samples, one row per sample; joined by the column `sample` where there is one, else by a column of texts
 /// that holds the names of the samples, else row by row.
 pub fn table_of(file: Option<&Path>, inside: Option<&Table>, source: &dyn SnapshotSource, what: &str) -> Result<Table> {

@@ -13,6 +13,9 @@ use crate::linalg::scalar::{Scalar, c64};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+/// Rows over entries of an operator at most, and functionals of an output: more are a damaged header.
+const MOST_EMPTY: usize = 100_000;
+
 /// The files of a folder by what they hold.
 #[derive(Debug)]
 pub struct MatrixFolder {
@@ -60,6 +63,17 @@ impl MatrixFolder {
             match cuts.into_iter().find(|(name, key)| !name.is_empty() && is_key(key)) {
                 Some((name, key)) => named.entry(name.into()).or_default().push((key.into(), file.clone())),
                 None => drop(alone.insert(stem.clone(), file.clone())),
+            }
+        }
+        for stem in alone.keys() {
+            let like = |(name, files): &(&String, &Vec<(String, PathBuf)>)| {
+                let key = stem.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('_'));
+                key.is_some_and(|key| files.iter().any(|(known, _)| shape_of(known) == shape_of(key)))
+            };
+            if let Some((name, _)) = named.iter().find(like) {
+                let found = format!("{stem}.mtx beside the samples of {name}");
+                let expected = "a row of parameters.csv for each sample";
+                return Err(Error::input("K005", path, name, found, expected, "add the row, or take out the file"));
             }
         }
         let n = parameters.n_rows();
@@ -118,6 +132,15 @@ impl MatrixFolder {
         let data = hdf::create::<f64>(&file, "parameters", &[rows, columns]).map_err(refuse)?;
         hdf::write_rows(target, &data, 0..rows, &self.parameters.values)?;
         hdf::write_attribute_strings(&data, "names", &names).map_err(refuse)?;
+        drop(data);
+        self.write_parts(target, &file, tell)?;
+        // Closed while something of it is open, a file would be written later, and nobody would hear of a full disk.
+        file.flush().and_then(|()| file.close()).map_err(refuse)?;
+        temporary.commit()
+    }
+
+    fn write_parts(&self, target: &Path, file: &hdf5::File, tell: &dyn Fn(&str)) -> Result<()> {
+        let refuse = |e: hdf5::Error| write_error(target, e);
         let operators = file.create_group("operators").map_err(refuse)?;
         let mut n_rows: Option<(usize, String)> = None;
         for (name, files) in self.parts.iter().filter(|(name, _)| is_operator(name)) {
@@ -134,14 +157,13 @@ impl MatrixFolder {
         for (name, files) in self.parts.iter().filter(|(name, _)| !is_operator(name)) {
             tell(name);
             let (group, name) = match name.strip_prefix("output_") {
-                Some(output) => (hdf::group(&file, "outputs").map_or_else(|| file.create_group("outputs"), Ok), output),
+                Some(output) => (hdf::group(file, "outputs").map_or_else(|| file.create_group("outputs"), Ok), output),
                 None if name == "rhs" => (Ok(operators.clone()), "rhs"),
                 None => (file.group("/"), "solutions"),
             };
             self.vectors(target, &group.map_err(refuse)?, name, n, files)?;
         }
-        file.close().map_err(refuse)?;
-        temporary.commit()
+        Ok(())
     }
 
     /// indptr, indices and values of one operator; returns its rows.
@@ -153,6 +175,11 @@ impl MatrixFolder {
             if (matrix.n_rows, matrix.n_columns) != (rows, rows) {
                 let found = format!("{} x {} entries", matrix.n_rows, matrix.n_columns);
                 return Err(shape(file, found, &format!("a square matrix of {rows} rows")));
+            }
+            // A header may claim any number of rows.
+            if rows > MOST_EMPTY * matrix.entries.len().max(1) {
+                let found = format!("{rows} rows, {} entries", matrix.entries.len());
+                return Err(shape(file, found, &format!("at most {MOST_EMPTY} rows per entry")));
             }
             is_complex |= matrix.complex;
             places.extend(matrix.entries.iter().map(|(place, _)| *place));
@@ -192,6 +219,9 @@ impl MatrixFolder {
                 let found = format!("{} x {} entries", matrix.n_rows, matrix.n_columns);
                 return Err(shape(file, found, &format!("a column of {n} entries")));
             }
+            if count > n.saturating_mul(MOST_EMPTY) {
+                return Err(shape(file, format!("{count} numbers"), &format!("at most {MOST_EMPTY} rows of {n}")));
+            }
             let mut row = vec![c64::new(0.0, 0.0); count];
             for ((i, j), value) in matrix.entries {
                 row[if lines { i * n + j } else { i }] = value;
@@ -201,6 +231,19 @@ impl MatrixFolder {
         }
         write_rows(target, group, name, width.unwrap_or(0), files.len(), is_complex, rows.into_iter())
     }
+}
+
+/// A key with one sign for each run of digits: s20 is like s3.
+fn shape_of(key: &str) -> String {
+    let mut shape = String::new();
+    for c in key.chars() {
+        match c.is_ascii_digit() {
+            true if shape.ends_with('#') => {}
+            true => shape.push('#'),
+            false => shape.push(c),
+        }
+    }
+    shape
 }
 
 fn is_operator(name: &str) -> bool {

@@ -76,6 +76,11 @@ impl<T: Scalar> Sketch<T> {
         sketch
     }
 
+    /// ||A||.
+    pub fn norm(&self) -> f64 {
+        self.square.sqrt()
+    }
+
     /// ||A - sum_m beta_m A_m|| / ||A|| from the sketches of the terms, `terms` [PROBES, n_terms].
     pub fn misfit(&self, terms: MatRef<'_, T>, beta: &[T]) -> f64 {
         let missed = |k: usize| {

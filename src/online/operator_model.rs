@@ -140,6 +140,8 @@ impl Reason {
 pub const ALARM: f64 = 3.0;
 /// Largest indicator over that of a typical solution left out that raises no flag: those are harder than points between them.
 pub const QUIET: f64 = 2.0;
+/// Norms of differences by sketches are too small by this factor at most, but for few.
+const OF_SKETCHES: f64 = 2.0;
 /// An indicator above this share is always flagged, one below the other never for itself.
 pub const ALWAYS: f64 = 0.5;
 pub const NEVER: f64 = 1e-12;
@@ -346,6 +348,15 @@ impl<T: Scalar> OperatorModel<T> {
     /// V y [n_dofs, b].
     pub fn reconstruct(&self, coefficients: MatRef<'_, T>) -> Mat<T> {
         product(self.reduced.basis().subcols(0, coefficients.nrows()), coefficients)
+    }
+
+    /// Widens the intervals of output `k` of answer `i`, whose functional is missed by `missed` in its norm, up to the accuracy of
+    /// sketches: |dl u| <= ||dl|| ||u||.
+    pub fn widen(&self, answers: &mut Answers<T>, i: usize, k: usize, missed: f64) {
+        let first = self.outputs[..k].iter().map(|o| o.n_rows).sum::<usize>();
+        let u = self.reconstruct(answers.coefficients.as_ref().subcols(i, 1));
+        let more = OF_SKETCHES * missed * norm_of(u.col_as_slice(0));
+        (first..first + self.outputs[k].n_rows).for_each(|row| answers.output_halves[(row, i)] += more);
     }
 
     /// Standard deviation at each dof [n_dofs, b]: the spread of the solutions that were left out, by indicator and norm.

@@ -173,6 +173,11 @@ pub fn choose_entries<T: Scalar>(
         fitted.sort_unstable_by_key(|i| numbers[*i]);
         let mut validating = rest[..n_validation.min(rest.len())].to_vec();
         validating.sort_unstable_by_key(|i| numbers[*i]);
+        // Where all entries there are would be asked for, they are all fitted, in their order: no one can take it for another.
+        if fitted.len() + validating.len() == pool.nrows() {
+            fitted.append(&mut validating);
+            fitted.sort_unstable_by_key(|i| numbers[*i]);
+        }
         let rows: Vec<usize> = fitted.iter().chain(&validating).copied().collect();
         let fit = EntryFit::new(
             members.clone(),
