@@ -7,10 +7,10 @@ const PIVOTS_BY_GAIN: usize = 4;
 /// Gains and pivots below this share of their scale are round-off.
 const ROUND_OFF: f64 = 1e-11;
 
-/// Memory of [`multipliers`], for any number of constraints: it grows to the largest.
+/// Memory of [`bounds`](super::SuccessiveConstraints::bounds), for any number of constraints: it grows to the largest.
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
-    /// Constraints that are used, nearest first where they are chosen.
+    /// Constraints that are used, and how far each is.
     pub(super) chosen: Vec<usize>,
     pub(super) distances: Vec<f64>,
     /// Rows of the table, the last one that of the gains; the right-hand side is the last column.
