@@ -33,6 +33,9 @@ impl Default for LanczosOptions {
     }
 }
 
+/// Bv from v and Xv.
+pub type Apply<'a, T> = &'a mut dyn FnMut(&[T], &[T]) -> Result<Vec<T>>;
+
 /// Ritz values at both ends: never beyond the eigenvalues, up to round-off.
 #[derive(Debug, Clone)]
 pub struct Ritz<T> {
@@ -58,7 +61,7 @@ pub struct Ritz<T> {
 pub fn lanczos<T: Scalar>(
     n: usize,
     x: &InnerProduct,
-    apply: &mut dyn FnMut(&[T], &[T]) -> Result<Vec<T>>,
+    apply: Apply<'_, T>,
     options: &LanczosOptions,
 ) -> Result<Ritz<T>> {
     x.check(n)?;

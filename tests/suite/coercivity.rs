@@ -1,23 +1,19 @@
-//! Stability constants: bounds on either side of dense eigenvalues, proofs, linear programs, estimates of inf-sup constants.
+//! Stability constants: bounds on either side of dense eigenvalues, proofs, linear programs.
 
 use crate::affine::{dense, random, random_terms};
 use crate::blocks::Blocks;
-use faer::{Mat, Side, c64};
+use faer::{Mat, Side};
 use kolmo::algorithms::coercivity::multipliers::Workspace;
-use kolmo::algorithms::coercivity::{
-    Constant, Constraint, MinTheta, SuccessiveConstraints, dual_bound, interpolated_inf_sup,
-};
+use kolmo::algorithms::coercivity::{Constant, Constraint, MinTheta, SuccessiveConstraints, dual_bound};
 use kolmo::algorithms::greedy::Stop;
 use kolmo::comm::run_on_threads;
 use kolmo::linalg::inner_product::InnerProduct;
 use kolmo::linalg::lanczos::{LanczosOptions, lanczos};
-use kolmo::linalg::scalar::Scalar;
 use kolmo::linalg::sparse::from_triplets;
 use kolmo::linalg::sparse_cholesky::SparseCholesky;
 use kolmo::linalg::symmetric_pencil::SymmetricPencil;
 use kolmo::linalg::terms::{Pattern, Terms, TermsInMemory};
 use kolmo::offline::coercivity::{ScmOptions, min_theta_references, successive_constraint_method};
-use kolmo::offline::inf_sup::inf_sup_constants;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sprs::CsMat;
 use std::sync::Arc;
@@ -56,7 +52,7 @@ pub fn positive(n_terms: usize, m: usize, seed: u64, one: bool) -> Mat<f64> {
     Mat::from_fn(n_terms, m, |_, j| if one && j == 0 { 1.0 } else { rng.random_range(0.1..1.0) })
 }
 
-fn full(m: &CsMat<f64>) -> Mat<f64> {
+pub fn full(m: &CsMat<f64>) -> Mat<f64> {
     let mut d = Mat::zeros(m.rows(), m.cols());
     m.iter().for_each(|(v, (i, j))| d[(i, j)] = *v);
     d
@@ -442,63 +438,4 @@ fn online_data_survive_a_file() {
     let text = serde_json::to_string(&simple).unwrap();
     assert_eq!(serde_json::from_str::<MinTheta>(&text).unwrap(), simple);
     assert!((simple.min_theta(&[3.0]).unwrap().value() - 1.5).abs() < 1e-12);
-}
-
-/// beta against singular values of L⁻¹ A L⁻ᴴ.
-fn inf_sup_of<T: Scalar>(sparse: bool) {
-    let n = 40;
-    let terms = random_terms::<T>(n, 2, sparse, 3);
-    let weights: Vec<f64> = (0..n).map(|i| 1.0 + (i % 7) as f64).collect();
-    let theta = Mat::from_fn(2, 3, |q, j| T::from_parts(1.0 - 0.4 * (q * j) as f64, 0.3 * j as f64));
-    let tied: Vec<_> = (0..n).flat_map(|i| [(i, i, weights[i]), (i, n - 1 - i, 0.4), (n - 1 - i, i, 0.4)]).collect();
-    let tied = from_triplets(n, n, &tied);
-    for x in [InnerProduct::Euclidean, InnerProduct::Diagonal(weights.clone()), InnerProduct::Sparse(tied.clone())] {
-        let whole = match &x {
-            InnerProduct::Euclidean => Mat::identity(n, n),
-            InnerProduct::Diagonal(w) => Mat::from_fn(n, n, |i, j| if i == j { w[i] } else { 0.0 }),
-            _ => full(&tied),
-        };
-        let l = whole.llt(Side::Lower).unwrap().L().to_owned();
-        let l = Mat::from_fn(n, n, |i, j| T::real(l[(i, j)]));
-        let found = inf_sup_constants(&terms, &x, theta.as_ref()).unwrap();
-        for (j, found) in found.iter().enumerate() {
-            let a = dense(&terms, &theta.col(j).iter().copied().collect::<Vec<T>>());
-            let half = crate::affine::solved(&l, &a);
-            let adjoint = |m: &Mat<T>| Mat::from_fn(n, n, |i, j| m[(j, i)].conjugate());
-            let whitened = crate::affine::solved(&l, &adjoint(&half));
-            let (_, sigma, _) = T::thin_svd(whitened.as_ref()).unwrap();
-            let truth = sigma[n - 1];
-            assert!((found - truth).abs() < 1e-10 * sigma[0], "{found} and {truth}");
-        }
-    }
-}
-
-#[test]
-fn inf_sup_constants_are_least_singular_values() {
-    inf_sup_of::<f64>(true);
-    inf_sup_of::<f64>(false);
-    inf_sup_of::<c64>(true);
-    inf_sup_of::<c64>(false);
-}
-
-#[test]
-fn interpolated_inf_sup_constants_are_marked_as_estimates() {
-    let beta = |x: f64, y: f64| 0.1 * (1.5 + x.sin() * y);
-    let points = random::<f64>(40, 2, 50);
-    let constants: Vec<f64> = (0..40).map(|i| beta(points[(i, 0)], points[(i, 1)])).collect();
-    let model = interpolated_inf_sup(points.as_ref(), &constants).unwrap();
-    let test = random::<f64>(50, 2, 51);
-    for i in 0..50 {
-        let (constant, deviation) = model.estimate(&[test[(i, 0)], test[(i, 1)]]).unwrap();
-        let truth = beta(test[(i, 0)], test[(i, 1)]);
-        assert!(matches!(constant, Constant::Estimate(_)) && constant.proved().is_none());
-        assert!((constant.value() / truth - 1.0).abs() < 0.02, "{constant:?} and {truth}");
-        assert!(deviation >= 0.0);
-    }
-    for (i, truth) in constants.iter().enumerate() {
-        let (constant, _) = model.estimate(&[points[(i, 0)], points[(i, 1)]]).unwrap();
-        assert!((constant.value() / truth - 1.0).abs() < 1e-4, "at a training point");
-    }
-    assert_eq!(Constant::LowerBound(0.5).proved(), Some(0.5));
-    assert_eq!(Constant::LowerBound(-0.5).proved(), None, "nothing is proved by it");
 }

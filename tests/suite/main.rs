@@ -35,6 +35,7 @@ mod gmsh;
 mod hapod;
 mod incremental_svd;
 mod incremental_truncation;
+mod inf_sup;
 mod joined_tables;
 mod killed;
 mod layouts;
