@@ -38,6 +38,7 @@ mod layouts;
 mod left_out;
 mod linalg;
 mod mass_matrix;
+mod matrix_functions;
 mod matrix_market;
 mod mesh;
 mod mesh_samples;
