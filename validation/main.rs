@@ -4,6 +4,7 @@ mod acoustic_sphere;
 mod convection_diffusion;
 mod ellipsoid;
 mod heat;
+mod matrix_functions;
 mod operator_1d;
 mod operators;
 mod plot;
@@ -24,6 +25,7 @@ const CASES: &[Case] = &[
     ("ellipsoid", ellipsoid::run),
     ("convection_diffusion", convection_diffusion::run),
     ("thermal_block", thermal_block::run),
+    ("matrix_functions", matrix_functions::run),
 ];
 
 fn main() -> ExitCode {

@@ -207,9 +207,9 @@ fn inverse_bounds<T: Scalar>(n: usize, degree: usize, hermitian: bool, seed: u64
         let norm = of_inverse.norm(&alpha, &weights).unwrap();
         assert!(norm >= residual * (1.0 - 1e-12) && norm <= residual * (1.0 + 1e-9) + 1e-11, "{norm} {residual}");
         let stability = of_inverse.stability(&alpha, &weights, &inverse_norms).unwrap();
-        // A residual of nearly one says little.
-        let share = if degree >= 3 { 0.1 } else { 0.0 };
-        assert!(stability <= least * (1.0 + 1e-12) && stability > share * least, "{stability} {least}");
+        let sum: f64 = weights.iter().zip(&inverse_norms).map(|(w, n)| w.modulus() * n).sum();
+        assert!(stability <= least * (1.0 + 1e-12), "{stability} {least}");
+        assert!((stability * sum - (1.0 - residual)).abs() < 1e-9, "{stability} {residual}");
         let sharp = of_inverse.bound(&alpha, &weights, least).unwrap();
         let condition = spectral(&a) / least;
         assert!(sharp >= frobenius(&missed) && sharp <= 1.01 * condition * frobenius(&missed) + 1e-10);
