@@ -76,13 +76,13 @@ const NOT_CONSTANT: f64 = 1e-10;
 
 /// Empirical interpolation of (i, mu) -> rho^|i| (alpha(mu) / scale)^i for all |i| <= degree: nodes and weights.
 ///
-/// i = 0 is among the monomials, so the weights add up to 1. Terms with constant alpha are no variables: a word with such a letter
-/// has a monomial of lower degree. Where alpha is affine in mu and there are as many nodes as monomials, this is polynomial
-/// interpolation of total degree; it differs where few alphas depend on many parameters, or not smoothly.
+/// i = 0 is among the monomials, so the weights add up to 1. Terms with constant alpha are no variables: a word with such
+/// a letter has a monomial of lower degree. Where alpha is affine in mu and there are as many nodes as monomials, this is
+/// polynomial interpolation of total degree; it differs where few alphas depend on many parameters, or not smoothly.
 ///
-/// `alphas` [n_terms, n_training]. Errors: empty, not finite; degree 0 or so high that there are more than 100,000 monomials; a decay
-/// outside (0, 1); scales that are too small. Cost: that of [`eim`](super::eim::eim) on n_monomials x n_training numbers. Not
-/// collective.
+/// `alphas` [n_terms, n_training]. Errors: empty, not finite; degree 0 or so high that there are more than 100,000
+/// monomials; a decay outside (0, 1); scales that are too small. Cost: that of [`eim`](super::eim::eim) on n_monomials x
+/// n_training numbers. Not collective.
 ///
 /// Reference: F. Casenave, N. Akkari, A. Charles, C. Rey, arXiv:1710.02488.
 pub fn matrix_functions<T: Scalar>(alphas: MatRef<'_, T>, options: &Options) -> Result<MatrixFunctions<T>> {
@@ -168,9 +168,9 @@ impl<T: Scalar> MatrixFunctions<T> {
 
     /// Weights lambda [n_nodes] at alpha [n_terms]; their sum is 1, and at node r they are those of node r alone.
     ///
-    /// The sum of their moduli ([`lebesgue_sum`](super::eim::lebesgue_sum)) says by how much errors of the values can grow.
-    /// Errors: another number of alphas, numbers that are not finite, an alpha that was constant in training and is not what it was.
-    /// O(n_monomials + d²).
+    /// The sum of their moduli ([`lebesgue_sum`](super::eim::lebesgue_sum)) says by how much errors of the values can
+    /// grow. Errors: another number of alphas, numbers that are not finite, an alpha that was constant in training and is
+    /// not what it was. O(n_monomials + d²).
     pub fn weights(&self, alpha: &[T]) -> Result<Vec<T>> {
         self.check(alpha)?;
         let all = self.weighted.values(alpha);

@@ -18,7 +18,7 @@ pub struct Options {
     pub seed: u64,
     /// Vectors that are multiplied at once: n_steps times as many are held.
     pub batch: usize,
-    /// A lower bound of the eigenvalues, where one is known: then the error of the Lanczos process is bracketed.
+    /// A number below all eigenvalues, where one is known: then the error of the Lanczos process is bracketed.
     pub least_eigenvalue: Option<f64>,
 }
 
@@ -35,8 +35,8 @@ pub struct LogDetEstimate {
     pub value: f64,
     /// Standard deviation of that mean, from the spread of the probes.
     pub standard_error: f64,
-    /// Half the mean distance of upper and lower quadrature, where the least eigenvalue is known: at most so much of the error is due
-    /// to the number of steps. `value` is in the middle then, else at the upper end.
+    /// Half the mean distance of upper and lower quadrature, where the least eigenvalue is known: at most so much of the
+    /// error is due to the number of steps. `value` is in the middle then, else at the upper end.
     pub quadrature_error: Option<f64>,
     /// Estimate of each probe.
     pub probes: Vec<f64>,
@@ -54,25 +54,24 @@ struct Probe {
     done: bool,
 }
 
+/// y = A x for x, y [n, b].
+pub type Apply<'a> = dyn Fn(MatRef<'_, f64>, MatMut<'_, f64>) -> Result<()> + 'a;
+
 /// Stochastic Lanczos quadrature: log det A = tr log A ≈ mean over probes of n e_1ᵀ log(T) e_1.
 ///
-/// Each probe is a vector z of random signs, T the tridiagonal matrix of the Lanczos process with full orthogonalisation (twice) started
-/// with z / sqrt(n); e_1ᵀ log(T) e_1 is Gauss quadrature, from above since the even derivatives of log are negative; with one node at a
-/// lower bound of the spectrum it is Gauss-Radau quadrature, from below.
+/// Each probe is a vector z of random signs, T the tridiagonal matrix of the Lanczos process with full orthogonalisation
+/// (twice) started with z / sqrt(n); e_1ᵀ log(T) e_1 is Gauss quadrature, from above since the even derivatives of log
+/// are negative; with one node at a lower bound of the spectrum it is Gauss-Radau quadrature, from below.
 ///
-/// `n`: rows. `apply(x, y)`: y = A x for x, y [n, b], b <= batch; the result depends on the seed and on what it gives only, not on the
-/// number of threads. Errors: options outside their range, an eigenvalue estimate that is not positive, a product that is not finite, a least
-/// eigenvalue above the spectrum, what `apply` gives. Cost: n_probes n_steps products, 4 n n_steps² operations per probe and batch n n_steps
-/// numbers of memory. Not collective.
+/// `n`: rows. `apply(x, y)`: y = A x for x, y [n, b], b <= batch; the result depends on the seed and on what it gives
+/// only, not on the number of threads. Errors: options outside their range, an eigenvalue estimate that is not positive,
+/// a product that is not finite, a least eigenvalue above the spectrum, what `apply` gives. Cost: n_probes n_steps
+/// products, 4 n n_steps² operations per probe and batch n n_steps numbers of memory. Not collective.
 ///
 /// Reference: S. Ubaru, J. Chen, Y. Saad, SIAM J. Matrix Anal. Appl. 38 (2017) 1075; G. Golub, G. Meurant, Matrices, Moments and
 /// Quadrature with Applications, Princeton 2010, chapter 6.
 #[doc(alias = "SLQ")]
-pub fn stochastic_log_det(
-    n: usize,
-    apply: &(dyn Fn(MatRef<'_, f64>, MatMut<'_, f64>) -> Result<()> + Sync),
-    options: &Options,
-) -> Result<LogDetEstimate> {
+pub fn stochastic_log_det(n: usize, apply: &Apply<'_>, options: &Options) -> Result<LogDetEstimate> {
     let floor = options.least_eigenvalue;
     let counts =
         [("rows", n, 1), ("probes", options.n_probes, 2), ("steps", options.n_steps, 1), ("batch", options.batch, 1)];
@@ -161,21 +160,21 @@ impl Probe {
         }
     }
 
-    /// Gauss quadrature of log, and Gauss-Radau with a node at `floor`: from above and from below; twice the former without a floor.
+    /// Gauss quadrature of log, and Gauss-Radau with a node at `floor`: from above and from below; twice the former
+    /// without a floor.
     fn quadratures(&self, floor: Option<f64>) -> Result<(f64, f64)> {
         let high = quadrature(&self.diagonal, &self.beside)?;
         let Some(floor) = floor.filter(|_| !self.done) else { return Ok((high, high)) };
         // The last entry that makes `floor` an eigenvalue of T with one row more.
-        let (mut pivot, mut before) = (0.0, 0.0);
-        for (i, (a, b)) in self.diagonal.iter().zip(&self.beside).enumerate() {
-            pivot = a - floor - if i == 0 { 0.0 } else { before };
-            if !(pivot > 0.0) {
+        let mut before = 0.0;
+        for (a, b) in self.diagonal.iter().zip(&self.beside) {
+            let pivot = a - floor - before;
+            if pivot.is_nan() || pivot <= 0.0 {
                 let expected = "a lower bound of all eigenvalues of the matrix";
                 return Err(Error::argument("least eigenvalue", floor, expected));
             }
             before = b * b / pivot;
         }
-        debug_assert!(pivot > 0.0);
         let mut diagonal = self.diagonal.clone();
         diagonal.push(floor + before);
         Ok((high, quadrature(&diagonal, &self.beside)?))
@@ -191,7 +190,7 @@ fn quadrature(diagonal: &[f64], beside: &[f64]) -> Result<f64> {
         _ => 0.0,
     };
     let (values, vectors) = dense::symmetric_eigen(Mat::from_fn(k, k, entry).as_ref())?;
-    if let Some(value) = values.iter().find(|v| !(**v > 0.0)) {
+    if let Some(value) = values.iter().find(|v| v.is_nan() || **v <= 0.0) {
         return Err(Error::argument(
             "eigenvalue of the matrix, as estimated",
             value,

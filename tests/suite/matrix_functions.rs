@@ -379,6 +379,7 @@ fn bounds_are_refused_where_they_do_not_hold() {
     let weights = f.weights(&alpha).unwrap();
     refused(residual.bound(&alpha, &weights, 0.0), "smallest singular value");
     refused(residual.bound(&alpha, &weights[1..], 1.0), "residual");
+    refused(residual.norm(&[1.0, f64::NAN, 0.5], &weights), "finite alphas");
     refused(residual.stability(&[1.0, 40.0, 40.0], &weights, &[1.0; 6]), "norm of I - A X");
     let values = vec![0.5; f.n_nodes()];
     refused(LogDeterminant::new(&f, &memory, &inverses, &values[1..]), "log-determinants");

@@ -1,4 +1,5 @@
-//! Solutions and log-determinants from the same number of evaluations: weights of monomials, reduced basis, polynomials, Gaussian process.
+//! Solutions and log-determinants from the same number of evaluations: weights of monomials, reduced basis, polynomials,
+//! Gaussian process.
 
 use super::problem::{Family, N};
 use super::{AtNodes, grid_functions, uniform};

@@ -17,8 +17,8 @@ use kolmo::algorithms::matrix_functions::{
 use problem::{Family, frobenius};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-/// Degree, nodes; largest relative error of the inverse, error of the log-determinant and sum of |lambda| that an independent program found
-/// for other random matrices of the same kind.
+/// Degree, nodes; largest relative error of the inverse, error of the log-determinant and sum of |lambda| that an
+/// independent program found for other random matrices of the same kind.
 const CASES: [(usize, usize, [f64; 3]); 5] = [
     (2, 6, [2.7e-2, 2.9e-1, 3.6]),
     (4, 10, [3.1e-3, 2.2e-2, 5.0]),
@@ -126,8 +126,8 @@ impl AtNodes {
         Ok(worst)
     }
 
-    /// Bounds over errors; and the largest relative error of the inverse and its bound by the residual, the largest error of log det and its bounds by the
-    /// residual and by norms.
+    /// Bounds over errors; and the largest relative error of the inverse and its bound by the residual, the largest error
+    /// of log det and its bounds by the residual and by norms.
     fn bounds(&self, family: &Family, tests: &[Vec<f64>]) -> Result<(Ratios, [f64; 5])> {
         let f = &self.functions;
         let line = LogDeterminant::new(f, &family.in_memory, &self.inverses, &self.log_dets)?;

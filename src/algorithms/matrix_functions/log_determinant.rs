@@ -17,10 +17,10 @@ use faer::{Mat, MatRef};
 /// |error| <= ∫ |tr(A(t)⁻¹ (I - A(t) X(t)) dA)| dt <= ||dA||_F / sigma  (∫ ||I - A(t) X(t)||_F² dt)^(1/2)
 /// ```
 ///
-/// where sigma is a lower bound of the smallest eigenvalue on the line, on which that is concave: the lesser of both ends. The weights
-/// are polynomials of the alphas, so Gauss quadrature with degree + 2 points makes both integrals exact: the bound is one of real numbers, not
-/// an estimate. Weighted log-determinants, sum_r lambda_r log det A(mu_r), differ from the integral by a number that is known, so
-/// theirs is bounded as well.
+/// where sigma is a lower bound of the smallest eigenvalue on the line, on which that is concave: the lesser of both
+/// ends. The weights are polynomials of the alphas, so Gauss quadrature with degree + 2 points makes both integrals
+/// exact: the bound is one of real numbers, not an estimate. Weighted log-determinants, sum_r lambda_r log det A(mu_r),
+/// differ from the integral by a number that is known, so theirs is bounded as well.
 #[derive(Debug, Clone)]
 pub struct LogDeterminant<T: Scalar> {
     functions: MatrixFunctions<T>,
@@ -54,8 +54,8 @@ pub struct LogDeterminantValue {
 impl<T: Scalar> LogDeterminant<T> {
     /// From the terms, the inverses and the log-determinants at the nodes; the latter two to round-off.
     ///
-    /// Errors: numbers and shapes that do not fit, values that are not finite, inverses that are none. Cost: that of [`Residual::new`] with b = I, and a singular
-    /// value decomposition per node.
+    /// Errors: numbers and shapes that do not fit, values that are not finite, inverses that are none. Cost: that of
+    /// [`Residual::new`] with b = I, and a singular value decomposition per node.
     pub fn new(
         functions: &MatrixFunctions<T>,
         terms: &dyn Terms<T>,
@@ -115,8 +115,8 @@ impl<T: Scalar> LogDeterminant<T> {
         &self.inverse_norms
     }
 
-    /// Both values at alpha [n_terms] and bounds of their errors. `stability`: a lower bound of the smallest eigenvalue of A(mu), or `None`
-    /// for that of [`Residual::stability`].
+    /// Both values at alpha [n_terms] and bounds of their errors. `stability`: a lower bound of the smallest eigenvalue
+    /// of A(mu), or `None` for that of [`Residual::stability`].
     ///
     /// Errors: other numbers, a stability that is not positive, none that can be found. O(degree (n_terms d)²).
     pub fn value(&self, alpha: &[T], stability: Option<f64>) -> Result<LogDeterminantValue> {

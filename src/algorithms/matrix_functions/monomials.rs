@@ -32,7 +32,7 @@ impl Monomials {
     pub fn new(n_variables: usize, degree: usize) -> Result<Monomials> {
         // C(n_variables + degree, degree), kept below what overflows.
         let (mut count, most) = (1.0_f64, n_variables.min(degree));
-        (1..=most).for_each(|j| count *= (n_variables + degree - most + j) as f64 / j as f64);
+        (1..=most).for_each(|j| count *= (n_variables.saturating_add(degree) - most + j) as f64 / j as f64);
         if count > MOST as f64 {
             let found = format!("{count:.0} ({n_variables} variables, degree {degree})");
             return Err(Error::argument("monomials", found, format!("at most {MOST}; lower the degree")));
@@ -48,6 +48,9 @@ impl Monomials {
                     steps.push(Step { parent, variable, degree, power });
                     now.push((steps.len(), variable, power));
                 }
+            }
+            if now.is_empty() {
+                break;
             }
             before = now;
         }

@@ -11,8 +11,8 @@ use faer::{Mat, MatRef};
 
 /// ||b - A(mu) sum_r lambda_r x_r|| for x_r ≈ A(mu_r)⁻¹ b, one or several columns, without a pass over their rows.
 ///
-/// The residual is P z, P = [b, A_k x_r], z = (1, -alpha_k lambda_r); with P = Q C its norm is that of C z, so no square of it is ever
-/// formed from products of parts. With b = I the x_r are inverses. Then
+/// The residual is P z, P = [b, A_k x_r], z = (1, -alpha_k lambda_r); with P = Q C its norm is that of C z, so no square
+/// of it is ever formed from products of parts. With b = I the x_r are inverses. Then
 ///
 /// ```text
 /// ||A⁻¹b - sum_r lambda_r x_r||_F <= ||b - A sum_r lambda_r x_r||_F / sigma_min(A)
@@ -20,8 +20,8 @@ use faer::{Mat, MatRef};
 ///
 /// holds whatever the weights are, and whatever errors the x_r have.
 ///
-/// Reference: Buhr, Engwer, Ohlberger, Rave, A numerically stable a posteriori error estimator for reduced basis approximations of
-/// elliptic equations, WCCM XI (2014), for the norm.
+/// Reference: Buhr, Engwer, Ohlberger, Rave, A numerically stable a posteriori error estimator for reduced basis
+/// approximations of elliptic equations, WCCM XI (2014), for the norm.
 #[derive(Debug, Clone)]
 pub struct Residual<T> {
     n_terms: usize,
@@ -99,19 +99,23 @@ impl<T: Scalar> Residual<T> {
         }
         let computed = norm(product(self.factor.as_ref(), z.as_ref()).col_as_slice(0));
         let sizes = z.col_as_slice(0).iter().map(|z| z.modulus());
-        let lost = sizes.zip(self.norms.iter().zip(&self.missed)).map(|(z, (n, m))| z * (self.round_off * n + m)).sum();
+        let lost: f64 =
+            sizes.zip(self.norms.iter().zip(&self.missed)).map(|(z, (n, m))| z * (self.round_off * n + m)).sum();
+        if !(computed + lost).is_finite() {
+            return Err(Error::argument("residual", computed + lost, "finite alphas and weights"));
+        }
         Ok((computed, lost))
     }
 
     /// ||b - A(mu) sum_r lambda_r x_r||_F, not below the truth: round-off of its parts is added. O((n_terms d)²).
     ///
-    /// alpha [n_terms], weights [n_nodes]. Errors: other numbers of them.
+    /// alpha [n_terms], weights [n_nodes]. Errors: other numbers of them, not finite ones.
     pub fn norm(&self, alpha: &[T], weights: &[T]) -> Result<f64> {
         self.parts(alpha, weights).map(|(computed, lost)| computed + lost)
     }
 
-    /// Upper bound of ||A(mu)⁻¹b - sum_r lambda_r x_r||_F, and so of the spectral norm. `stability`: a lower bound of the smallest
-    /// singular value of A(mu), of the smallest eigenvalue of a Hermitian positive definite one.
+    /// Upper bound of ||A(mu)⁻¹b - sum_r lambda_r x_r||_F, and so of the spectral norm. `stability`: a lower bound of the
+    /// smallest singular value of A(mu), of the smallest eigenvalue of a Hermitian positive definite one.
     ///
     /// Errors: a stability that is not positive, other numbers of alphas and weights.
     pub fn bound(&self, alpha: &[T], weights: &[T], stability: f64) -> Result<f64> {
@@ -121,8 +125,8 @@ impl<T: Scalar> Residual<T> {
         Ok(self.norm(alpha, weights)? / stability)
     }
 
-    /// Lower bound of the smallest singular value of A(mu) where b = I: (1 - ||I - A X||) / sum_r |lambda_r| ||x_r||, from upper bounds
-    /// of the spectral norms of the inverses at the nodes, whose combination is X.
+    /// Lower bound of the smallest singular value of A(mu) where b = I: (1 - ||I - A X||) / sum_r |lambda_r| ||x_r||,
+    /// from upper bounds of the spectral norms of the inverses at the nodes, whose combination is X.
     ///
     /// Errors: a residual of 1 or more (nothing is known then), other numbers of norms.
     pub fn stability(&self, alpha: &[T], weights: &[T], inverse_norms: &[f64]) -> Result<f64> {

@@ -9,8 +9,8 @@ use faer::{Mat, MatRef};
 
 /// What is to be known of the matrices: norms of the terms beside a matrix G = sum_k centre_k A_k.
 ///
-/// G = W S Vᴴ, C_k = S^(-1/2) Wᴴ A_k V S^(-1/2): for a Hermitian positive definite G these have the eigenvalues of A_k x = nu G x.
-/// Upper bounds do as well as the norms themselves.
+/// G = W S Vᴴ, C_k = S^(-1/2) Wᴴ A_k V S^(-1/2): for a Hermitian positive definite G these have the eigenvalues of A_k x
+/// = nu G x. Upper bounds do as well as the norms themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TermNorms<T> {
     /// alpha of G [n_terms].
@@ -42,7 +42,7 @@ impl<T: Scalar> TermNorms<T> {
         }
         let (w, s, v) = T::thin_svd(g.as_ref())?;
         let (largest, least) = (s[0], s[n - 1]);
-        if !(least > n as f64 * f64::EPSILON * largest) {
+        if least.is_nan() || least <= n as f64 * f64::EPSILON * largest {
             let found = format!("singular values from {least:e} to {largest:e}");
             return Err(Error::argument("matrix in the centre", found, "a regular matrix"));
         }
@@ -98,8 +98,8 @@ pub struct SeriesBounds {
 }
 
 impl<T: Scalar> Series<T> {
-    /// The series up to `degree` (at least that of the interpolation; beyond it, what the weights make of higher monomials is known
-    /// too, and only the rest is bounded by a geometric series).
+    /// The series up to `degree` (at least that of the interpolation; beyond it, what the weights make of higher
+    /// monomials is known too, and only the rest is bounded by a geometric series).
     ///
     /// With K(mu) = sum_k (alpha_k(mu) - centre_k) C_k, A = W S^(1/2) (I + K) S^(1/2) Vᴴ, and by words of the C_k
     ///
@@ -108,8 +108,9 @@ impl<T: Scalar> Series<T> {
     /// tr log(I + K) = -sum_p tr (-K)^p / p            traces, by Hölder: (|i| - 1)! / i!  prod_k ||C_k||_p^i_k,  p = |i|
     /// ```
     ///
-    /// where ||C||_p^p <= ||C||^(p-2) ||C||_F² is a Schatten norm. Errors: numbers that do not fit; a centre that differs from the alphas
-    /// that are constant; a node with q = sum_k |alpha_k - centre_k| ||C_k|| >= 1, where the bound is not known to hold.
+    /// where ||C||_p^p <= ||C||^(p-2) ||C||_F² is a Schatten norm. Errors: numbers that do not fit; a centre that differs
+    /// from the alphas that are constant; a node with q = sum_k |alpha_k - centre_k| ||C_k|| >= 1, where the bound is not
+    /// known to hold.
     pub fn new(functions: &MatrixFunctions<T>, norms: TermNorms<T>, degree: usize) -> Result<Series<T>> {
         let (n_terms, d) = (functions.n_terms(), functions.n_nodes());
         let lengths = [norms.centre.len(), norms.spectral.len(), norms.frobenius.len()];
@@ -137,7 +138,7 @@ impl<T: Scalar> Series<T> {
         for r in 0..d {
             let alpha: Vec<T> = functions.node_alphas.col(r).iter().copied().collect();
             let (x, sizes) = differences(&norms, &varying, &alpha);
-            if !(sizes.0 < 1.0) {
+            if sizes.0.is_nan() || sizes.0 >= 1.0 {
                 return Err(not_convergent(format!("node {r}"), sizes.0));
             }
             at_nodes.col_as_slice_mut(r).copy_from_slice(&monomials.values(&x));
@@ -149,8 +150,9 @@ impl<T: Scalar> Series<T> {
 
     /// Bounds at alpha [n_terms] for weights [n_nodes] (whatever their own errors are).
     ///
-    /// sum_i (norms beside i) |x^i - sum_r lambda_r x_r^i| + what is left of the geometric series at mu and at the nodes, round-off
-    /// added. Right for values at the nodes that are exact. Errors: other numbers, q >= 1 at alpha. O(n_monomials d).
+    /// sum_i (norms beside i) |x^i - sum_r lambda_r x_r^i| + what is left of the geometric series at mu and at the nodes,
+    /// round-off added. Right for values at the nodes that are exact. Errors: other numbers, q >= 1 at alpha.
+    /// O(n_monomials d).
     pub fn bounds(&self, alpha: &[T], weights: &[T]) -> Result<SeriesBounds> {
         let (n_terms, d) = (self.norms.centre.len(), self.node_sizes.len());
         if alpha.len() != n_terms || weights.len() != d {
@@ -158,7 +160,7 @@ impl<T: Scalar> Series<T> {
             return Err(Error::argument("series", found, format!("{n_terms} and {d}")));
         }
         let (x, sizes) = differences(&self.norms, &self.varying, alpha);
-        if !(sizes.0 < 1.0) {
+        if sizes.0.is_nan() || sizes.0 >= 1.0 {
             return Err(not_convergent("the new parameter".into(), sizes.0));
         }
         let (mut missed, mut lost) = (self.monomials.values(&x), vec![0.0; self.monomials.len()]);
