@@ -292,6 +292,34 @@ fn errors_of_log_determinants_are_not_above_their_bounds() {
     }
 }
 
+/// Alphas that hardly vary: what is missed is round-off, and so is what is bounded.
+#[test]
+fn bounds_by_residuals_hold_down_to_round_off() {
+    let mut rng = StdRng::seed_from_u64(11);
+    let terms: Vec<Mat<f64>> = (0..3).map(|k| definite(8, if k == 0 { 1.0 } else { 0.0 }, &mut rng)).collect();
+    let small = |v: Vec<f64>| vec![1.0, 0.02 * v[1], 0.02 * v[2]];
+    let wide = training::<f64>(80);
+    let narrow = Mat::from_fn(3, 80, |k, j| if k == 0 { 1.0 } else { 0.02 * wide[(k, j)] });
+    let f = matrix_functions(narrow.as_ref(), &options(7, None)).unwrap();
+    let at: Vec<Mat<f64>> = (0..f.n_nodes()).map(|r| combined(&terms, &at_node(&f, r))).collect();
+    let inverses: Vec<Mat<f64>> = at.iter().map(inverse).collect();
+    let values: Vec<f64> = at.iter().map(log_det).collect();
+    let line = LogDeterminant::new(&f, &in_memory(&terms), &inverses, &values).unwrap();
+    for _ in 0..200 {
+        let alpha = small(alphas([rng.random_range(0.0..1.0), rng.random_range(0.0..1.0)]));
+        let a = combined(&terms, &alpha);
+        let (truth, value) = (inverse(&a), log_det(&a));
+        let weights = f.weights(&alpha).unwrap();
+        let missed = frobenius(&difference(&truth, &f.combine_matrices(&inverses, &weights).unwrap()));
+        let bound = line.residual().bound(&alpha, &weights, 1.0 / spectral(&truth)).unwrap();
+        assert!(bound >= missed && bound < 1e-9, "{bound} {missed}");
+        let found = line.value(&alpha, None).unwrap();
+        let (one, two) = ((found.interpolated - value).abs(), (found.integrated - value).abs());
+        assert!(found.interpolated_bound >= one && found.interpolated_bound < 1e-9, "{found:?} {one}");
+        assert!(found.integrated_bound >= two && found.integrated_bound < 1e-9, "{found:?} {two}");
+    }
+}
+
 /// log det is the sum of logarithms of the diagonal; words of diagonal matrices commute, and the series is exact for one term.
 #[test]
 fn the_series_is_sharp_where_norms_add_up() {

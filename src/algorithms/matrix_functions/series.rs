@@ -151,8 +151,8 @@ impl<T: Scalar> Series<T> {
     /// Bounds at alpha [n_terms] for weights [n_nodes] (whatever their own errors are).
     ///
     /// sum_i (norms beside i) |x^i - sum_r lambda_r x_r^i| + what is left of the geometric series at mu and at the nodes,
-    /// round-off added. Right for values at the nodes that are exact. Errors: other numbers, q >= 1 at alpha.
-    /// O(n_monomials d).
+    /// round-off added. For exact values at the nodes: sum_r |lambda_r| times their own errors is to be added. Errors:
+    /// other numbers, q >= 1 at alpha. O(n_monomials d).
     pub fn bounds(&self, alpha: &[T], weights: &[T]) -> Result<SeriesBounds> {
         let (n_terms, d) = (self.norms.centre.len(), self.node_sizes.len());
         if alpha.len() != n_terms || weights.len() != d {
