@@ -85,6 +85,7 @@ mod small_systems;
 mod sparse_cholesky;
 mod stacked;
 mod stacked_mutations;
+mod stochastic_log_det;
 mod straight_cells;
 mod supersonic;
 mod svg;
