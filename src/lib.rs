@@ -44,6 +44,7 @@
 //! | training of POD + GP | [`offline::pod_regression`], more samples: [`offline::append_samples`] |
 //! | matrices at training parameters to a reduced model | [`offline::operator_model`], files: [`io::operators`] |
 //! | affine decomposition, nonintrusive EIM, MDEIM | [`algorithms::affine_decomposition`] |
+//! | inverse, solutions and log det at EIM nodes | [`algorithms::matrix_functions`]; log det from products (SLQ): [`algorithms::stochastic_log_det`] |
 //! | evaluation | [`online`] |
 //! | reduced basis (RB, Galerkin, minimum residual) of an affine problem | [`offline::reduced_basis`], evaluation: [`online::reduced_basis`] |
 //! | stability constants: min-theta, successive constraint method (SCM), inf-sup | [`algorithms::coercivity`], training: [`offline::coercivity`], [`offline::inf_sup`] |

@@ -5,6 +5,7 @@ mod coercivity;
 mod convection_diffusion;
 mod ellipsoid;
 mod heat;
+mod matrix_functions;
 mod operator_1d;
 mod operators;
 mod plot;
@@ -28,6 +29,7 @@ const CASES: &[Case] = &[
     ("thermal_block", thermal_block::run),
     ("residual_norm", residual_norm::run),
     ("coercivity", coercivity::run),
+    ("matrix_functions", matrix_functions::run),
 ];
 
 fn main() -> ExitCode {
