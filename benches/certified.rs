@@ -6,7 +6,7 @@ mod blocks;
 mod cpu_time;
 
 use blocks::Blocks;
-use cpu_time::{median, timed};
+use cpu_time::{forget_peak, median, peak_gigabytes, timed};
 use faer::Mat;
 use kolmo::algorithms::greedy::GreedyOptions;
 use kolmo::offline::direct_solver::DirectSolver;
@@ -76,16 +76,18 @@ fn write(model: &ReducedBasis<f64>, path: &Path) -> std::io::Result<()> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let blocks = Blocks::new(N_SQUARES, SIDE);
     let mut seconds = Vec::new();
+    forget_peak();
     for _ in 0..RUNS {
         seconds.push(timed(|| greedy(&blocks).map(|_| ())).0);
     }
     let model = greedy(&blocks)?;
     let rows = model.residual().map_or(0, |r| r.n_rows());
     println!(
-        "greedy, {N_TRAINING} training points, {} unknowns, {} modes: {:.2} CPU s, median of {RUNS}",
+        "greedy, {N_TRAINING} training points, {} unknowns, {} modes: {:.2} CPU s, median of {RUNS}, peak memory {:.2} GB",
         blocks.n_dofs(),
         model.n_modes(),
-        median(seconds)
+        median(seconds),
+        peak_gigabytes()
     );
     let (theta, gamma) = conductivities(1, 2).at(0);
     let mut workspace = model.workspace();
