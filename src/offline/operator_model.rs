@@ -211,6 +211,7 @@ pub fn operator_model<T: Scalar>(training: Training<'_, T>, options: &Options) -
         solutions: solutions.as_ref(),
         norm: &training.norm,
         metric: &metric,
+        truncation: options.truncation,
         entries: &entries,
         outputs: &functionals,
     };

@@ -191,8 +191,7 @@ pub(super) fn modes<T: Scalar>(
     }
     let (u, sigma, _) = T::thin_svd(c.as_ref())?;
     let rank = rank(&sigma, columns.nrows().max(columns.ncols()));
-    let total = sigma.iter().map(|s| s * s).sum();
-    let n_modes = count(&sigma, rank, truncation, total);
+    let n_modes = count(&sigma, rank, truncation, 0.0);
     let mut modes = Mat::zeros(columns.nrows(), n_modes);
     add_tall_product(modes.as_mut(), q.columns(), u.as_ref().subcols(0, n_modes), T::real(1.0));
     Ok((modes, sigma))

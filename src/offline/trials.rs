@@ -1,6 +1,7 @@
 //! Reduced problems at training points, with the solution, the matrix, or both left out of what they are made of.
 
 use crate::algorithms::affine_decomposition::LearnedEntries;
+use crate::algorithms::pod::{Truncation, count};
 use crate::error::Result;
 use crate::linalg::inner_product::InnerProduct;
 use crate::linalg::orthonormal::norms;
@@ -23,6 +24,8 @@ pub struct Tried<'a, T> {
     pub metric: &'a InnerProduct,
     /// Entries of each part at a training parameter.
     pub entries: &'a (dyn Fn(usize) -> Vec<Vec<T>> + Sync),
+    /// How the modes of the model were counted: those of the others are counted in the same way.
+    pub truncation: Truncation,
     /// All numbers of an output at a training parameter.
     pub outputs: &'a (dyn Fn(usize, usize) -> Result<Vec<T>> + Sync),
 }
@@ -117,7 +120,8 @@ pub(super) fn leave_out<T: Scalar>(
         own.extend(beta);
     }
     let sum_theta = theta.iter().map(|t| t.modulus()).sum();
-    let turned = if left == Left::Matrix { None } else { Some(without_solution(model, coordinates, i)?) };
+    let turned =
+        if left == Left::Matrix { None } else { Some(without_solution(model, tried.truncation, coordinates, i)?) };
     let reduced = turned.as_ref().unwrap_or(&model.reduced);
     let mut workspace = reduced.workspace();
     let n = reduced.n_modes();
@@ -132,9 +136,11 @@ pub(super) fn leave_out<T: Scalar>(
     Ok(Some(Trial::of(model, tried, i, y, [residual, misfit, sum_theta])))
 }
 
-/// The reduced problem in the span of the other solutions; its basis is in coordinates of the model's.
+/// The reduced problem in the span of the other solutions, as far as a fit of these would keep it: what they hardly have, one solution
+/// alone has brought in. Its basis is in coordinates of the model's.
 fn without_solution<T: Scalar>(
     model: &OperatorModel<T>,
+    truncation: Truncation,
     coordinates: MatRef<'_, T>,
     i: usize,
 ) -> Result<ReducedBasis<T>> {
@@ -142,7 +148,8 @@ fn without_solution<T: Scalar>(
     let others: Vec<usize> = (0..coordinates.ncols()).filter(|j| *j != i).collect();
     let c = Mat::from_fn(coordinates.nrows(), others.len(), |k, j| coordinates[(k, others[j])]);
     let (w, s, _) = T::thin_svd(c.as_ref())?;
-    let rank = s.iter().take_while(|x| **x > 1e-12 * s[0]).count().max(1);
+    let rank = s.iter().take_while(|x| **x > 1e-12 * s[0]).count();
+    let rank = count(&s, rank, truncation, 0.0).max(1);
     let w = w.subcols(0, rank).to_owned();
     let inner = |a: &Mat<T>| adjoint_product(w.as_ref(), product(a.as_ref(), w.as_ref()).as_ref());
     let residual = match &parts.residual {
