@@ -18,7 +18,7 @@ pub struct Expression {
 }
 
 /// Names that are numbers unless they stand in braces.
-const CONSTANTS: [&str; 5] = ["E", "PI", "TAU", "π", "τ"];
+const CONSTANTS: [&str; 6] = ["E", "e", "PI", "TAU", "π", "τ"];
 
 fn of_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'

@@ -29,6 +29,7 @@ pub mod npz_writer;
 pub mod numpy;
 pub mod open_mesh;
 pub mod openfoam;
+mod operator_bound_text;
 pub mod operator_model_file;
 mod operator_pattern;
 pub mod operators;

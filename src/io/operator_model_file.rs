@@ -3,19 +3,18 @@
 //! Complex numbers have one more axis: real and imaginary part.
 
 use crate::algorithms::affine_decomposition::{EntryFit, FunctionFit, LearnedEntries};
-use crate::algorithms::coercivity::{Constraint, SuccessiveConstraints};
 use crate::algorithms::eim::{Eim, Stop};
 use crate::algorithms::gaussian_process::{GaussianProcess, GpParts};
 use crate::data::{Expression, FieldInfo, Location};
 use crate::error::{Error, Result};
 use crate::io::model_reader::ModelReader;
 use crate::io::model_writer::ModelWriter;
+use crate::io::operator_bound_text::CertifiedText;
 use crate::io::pod_model::{Provenance, read_about, write_about};
 use crate::linalg::scalar::{Scalar, c64, product};
 use crate::linalg::sketch::PROBES;
 use crate::online::InputSpace;
 use crate::online::coefficients::{Interpolated, Known, Part, Rule};
-use crate::online::operator_bound::Certified;
 use crate::online::operator_model::{OperatorModel, Output, Trust};
 use crate::online::reduced_basis::{Parts, Projection, ReducedBasis};
 use crate::online::reduced_basis_residual::{Columns, Residual};
@@ -123,32 +122,6 @@ struct ModelText {
     /// Absent in older files.
     #[serde(default)]
     certified: Option<CertifiedText>,
-}
-
-/// Ranges of the terms, constants with their coefficients and minimisers, the ratio of norms.
-#[derive(Serialize, Deserialize)]
-struct CertifiedText {
-    range: Vec<(f64, f64)>,
-    constraints: Vec<(Vec<f64>, f64, Vec<f64>)>,
-    norm_ratio: f64,
-}
-
-impl CertifiedText {
-    fn of(c: &Certified) -> CertifiedText {
-        let constraints = c.coercivity.constraints().iter();
-        CertifiedText {
-            range: c.coercivity.range().to_vec(),
-            constraints: constraints.map(|c| (c.theta.clone(), c.lower, c.minimiser.clone())).collect(),
-            norm_ratio: c.norm_ratio,
-        }
-    }
-
-    fn read(self) -> Result<Certified> {
-        let constraints = self.constraints.into_iter();
-        let constraints = constraints.map(|(theta, lower, minimiser)| Constraint { theta, lower, minimiser }).collect();
-        let coercivity = SuccessiveConstraints::new(self.range, constraints, usize::MAX)?;
-        Ok(Certified { coercivity, norm_ratio: self.norm_ratio })
-    }
 }
 
 fn damaged(file: &Path, place: &str) -> Error {

@@ -217,15 +217,12 @@ pub fn operator_model<T: Scalar>(training: Training<'_, T>, options: &Options) -
     };
     choose_projection(&mut model, &tried, options.projection, &mut remarks)?;
     let sum_theta = held_out(&mut model, &tried, options, &mut remarks)?;
-    if model.direct.is_none() {
-        let theta = coefficients.theta.as_ref();
-        match certified(&model, &chosen, theta, &metric, &training.norm) {
-            Ok((found, how)) => {
-                model.certified = Some(found);
-                remarks.push(format!("bound: rigorous, {how}"));
-            }
-            Err(why) => remarks.push(format!("bound: none, {why}")),
+    match certified(&model, &chosen, coefficients.theta.as_ref(), &metric, &training.norm) {
+        Ok((found, how)) => {
+            model.certified = Some(found);
+            remarks.push(format!("bound: rigorous, {how}"));
         }
+        Err(why) => remarks.push(format!("bound: none, {why}")),
     }
     if model.direct.is_some() {
         let why = "which does better on solutions left out than learnt operators";

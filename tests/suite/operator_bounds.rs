@@ -8,7 +8,7 @@ use kolmo::linalg::terms::Pattern;
 use kolmo::offline::direct_solver::DirectSolver;
 use std::path::Path;
 
-const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+const NAMES: [&str; 9] = ["m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8"];
 
 /// Affine terms of a thermal block with solutions at m random parameters.
 fn write(path: &Path, blocks: &Blocks, m: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<f64>) {

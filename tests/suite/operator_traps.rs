@@ -34,14 +34,15 @@ fn numbers_may_have_exponents() {
 
 #[test]
 fn parameters_named_like_constants_are_not_taken_for_them() {
-    let names = ["E".to_string(), "PI".to_string(), "c".to_string()];
+    let names = ["E", "PI", "c", "e"].map(str::to_string);
     let parse = |text: &str| Expression::parse(text, &names, Path::new("study.toml"), "[operators.K] expressions");
-    for text in ["E", "2*E+c", "sin(PI)"] {
+    for text in ["E", "2*E+c", "sin(PI)", "c*e", "e"] {
         let error = parse(text).unwrap_err();
         assert_eq!(error.code(), "K006");
         assert!(error.to_string().contains("constant") && error.to_string().contains("braces"), "{error}");
     }
-    assert_eq!(parse("{E} * c").unwrap().value(&[100.0, 3.0, 2.0]), 200.0);
+    assert_eq!(parse("{E} * c").unwrap().value(&[100.0, 3.0, 2.0, 5.0]), 200.0);
+    assert_eq!(parse("{e} + exp(0) + 1e1").unwrap().value(&[100.0, 3.0, 2.0, 5.0]), 16.0);
     // A constant that no parameter is called like.
     assert!((value("2*PI*mu", &["mu"], &[1.0]) - 2.0 * std::f64::consts::PI).abs() < 1e-15);
 }
@@ -185,4 +186,73 @@ fn a_full_disk_leaves_the_old_operators() {
         assert!(!run.status.success(), "{share}: {run:?}");
         assert!(std::fs::read(folder.join("operators.h5")).unwrap() == old, "{share}");
     }
+}
+
+/// Convection and diffusion on a line: a layer that moves, so that every solution brings in something of its own.
+fn layer(n: usize, eps: f64, c: f64) -> (faer::Mat<f64>, faer::Mat<f64>) {
+    let h = 1.0 / (n + 1) as f64;
+    let x = |i: usize| (i + 1) as f64 * h;
+    let a = faer::Mat::from_fn(n, n, |i, j| {
+        let wind = 5.0 + 20.0 * (-(x(i) - c).powi(2) / 0.02).exp();
+        match (i as i64) - (j as i64) {
+            0 => 2.0 * eps / (h * h) + wind / h,
+            1 => -eps / (h * h) - wind / h,
+            -1 => -eps / (h * h),
+            _ => 0.0,
+        }
+    });
+    (a, faer::Mat::from_fn(n, 1, |i, _| (-(x(i) - 0.3 * c).powi(2) / 0.02).exp()))
+}
+
+/// What is left out of the basis is what one solution alone has brought in: typical errors are those of new points, and most of these
+/// raise no flag.
+#[test]
+fn solutions_that_are_left_out_are_as_hard_as_new_ones() {
+    use faer::prelude::Solve;
+    const N: usize = 80;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let points = |m: usize, shift: f64| -> Vec<Vec<f64>> {
+        let entry = |s: usize, step: f64| (shift + step * (s + 1) as f64).fract();
+        (0..m)
+            .map(|s| vec![0.05 + 0.3 * entry(s, 0.754_877_666_246_693), 0.2 + 0.6 * entry(s, 0.569_840_290_998_053)])
+            .collect()
+    };
+    let write = |name: &str, points: &[Vec<f64>]| -> Vec<f64> {
+        let file = hdf5::File::create(folder.join(name)).unwrap();
+        let systems: Vec<_> = points.iter().map(|p| layer(N, p[0], p[1])).collect();
+        let rows = |m: &faer::Mat<f64>| -> Vec<f64> {
+            m.row_iter().flat_map(|r| r.iter().copied().collect::<Vec<_>>()).collect()
+        };
+        put(&file, "operators/A/dense", &[points.len(), N, N], systems.iter().flat_map(|s| rows(&s.0)).collect());
+        put(&file, "operators/rhs", &[points.len(), N], systems.iter().flat_map(|s| rows(&s.1)).collect());
+        let solutions: Vec<f64> = systems.iter().flat_map(|s| rows(&s.0.partial_piv_lu().solve(&s.1))).collect();
+        put(&file, "solutions", &[points.len(), N], solutions.clone());
+        crate::operator_files::put_parameters(&file, &["eps", "c"], points);
+        solutions
+    };
+    write("train.h5", &points(40, 0.5));
+    let inside = |p: &Vec<f64>| (0.07..0.33).contains(&p[0]) && (0.23..0.77).contains(&p[1]);
+    let new: Vec<Vec<f64>> = points(60, 0.21).into_iter().filter(inside).collect();
+    let truth = write("new.h5", &new);
+    write_text(
+        folder,
+        "study.toml",
+        "[data]\nsamples = \"train.h5\"\n[reduction]\nmethod = \"reduced-basis\"\ntolerance = 1e-6\ninner_product = \"euclidean\"\n",
+    );
+    kolmo(folder, &["fit", "study.toml", "-o", "model.h5", "--quiet"]).success();
+    kolmo(folder, &["predict", "model.h5", "--operators", "new.h5", "-o", "out.h5", "--quiet"]).success();
+    let file = hdf5::File::open(folder.join("out.h5")).unwrap();
+    let u: Vec<f64> = file.dataset("snapshots/solution").unwrap().read_raw().unwrap();
+    let flags: Vec<u8> = file.dataset("flags").unwrap().read_raw().unwrap();
+    let indicator: Vec<f64> = file.dataset("indicator").unwrap().read_raw().unwrap();
+    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
+    let errors: Vec<f64> = (u.chunks(N).zip(truth.chunks(N)))
+        .map(|(u, t)| norm(&mut u.iter().zip(t).map(|(u, t)| u - t)) / norm(&mut t.iter().copied()))
+        .collect();
+    let flagged = flags.iter().filter(|f| **f != 0).count();
+    println!("{} points, {flagged} flagged", new.len());
+    assert!(3 * flagged <= new.len(), "{flagged} of {} are flagged: {errors:?}", new.len());
+    let low = errors.iter().zip(&indicator).filter(|(e, i)| e > i).count();
+    assert!(5 * low <= new.len(), "{low} of {} errors are above the indicator", new.len());
 }
