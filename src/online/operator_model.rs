@@ -337,11 +337,12 @@ impl<T: Scalar> OperatorModel<T> {
         Ok(Solved { y, indicator, alarm: trust.alarm, learned: true, indefinite: false, by_misfit: false, bound: None })
     }
 
-    /// Norm of V y in which errors are measured.
+    /// Norm of V y, y in the leading modes, in which errors are measured.
     pub(crate) fn norm_in_errors(&self, y: &[T]) -> f64 {
         let Some(gram) = &self.gram else { return norm_of(y) };
+        let gram = gram.as_ref().submatrix(0, 0, y.len(), y.len());
         let y = MatRef::from_column_major_slice(y, y.len(), 1);
-        let square = adjoint_product(y, product(gram.as_ref(), y).as_ref())[(0, 0)].re();
+        let square = adjoint_product(y, product(gram, y).as_ref())[(0, 0)].re();
         square.max(0.0).sqrt()
     }
 
