@@ -209,7 +209,7 @@ fn write<T: Scalar>(
     n_modes: usize,
 ) -> Result<Told> {
     let (n, scalars) = (x.nrows(), scalar_names(model));
-    let (mut told, mut learned, mut bound) = (Told::default(), Vec::with_capacity(n), Vec::new());
+    let (mut told, mut learned, mut bound) = (Told::default(), Vec::<u8>::with_capacity(n), Vec::<f64>::new());
     let mut answer = |start: usize| -> Result<PredictionBatch> {
         let b = BATCH.min(n - start);
         let own = operators.map(|o| &o.entries[start..start + b]);
@@ -240,7 +240,7 @@ fn write<T: Scalar>(
             writer.append(&answer(start)?)?;
         }
         if told.learned > 0 {
-            writer.mark("learned", &learned)?;
+            writer.numbers("learned", &learned)?;
         }
         if bound.len() == n {
             writer.numbers("bound", &bound)?;

@@ -10,7 +10,7 @@ use crate::io::{complex, hdf};
 use crate::linalg::scalar::{Scalar, c64};
 use crate::mesh::Mesh;
 use faer::Mat;
-use hdf5::{Dataset, Group};
+use hdf5::{Dataset, Group, H5Type};
 use std::path::Path;
 
 /// One field at the points of a batch.
@@ -179,23 +179,13 @@ impl PredictionWriter {
         Ok(())
     }
 
-    /// Writes `/<name>` [n_samples], a mark of each sample.
-    pub fn mark(&self, name: &str, marks: &[u8]) -> Result<()> {
-        let path = self.temporary.target();
-        if marks.len() != self.n_samples {
-            return Err(Error::argument("marks of samples", marks.len(), self.n_samples));
-        }
-        let data = hdf::create::<u8>(&self.hdf5, name, &[marks.len()]).map_err(|e| write_error(path, e))?;
-        hdf::write_rows(path, &data, 0..marks.len(), marks)
-    }
-
-    /// Writes `/<name>` [n_samples], a number of each sample.
-    pub fn numbers(&self, name: &str, values: &[f64]) -> Result<()> {
+    /// Writes `/<name>` [n_samples], a number of each sample. Errors: [`Error::Argument`] another number of them, [`Error::Write`].
+    pub fn numbers<N: H5Type>(&self, name: &str, values: &[N]) -> Result<()> {
         let path = self.temporary.target();
         if values.len() != self.n_samples {
             return Err(Error::argument("numbers of samples", values.len(), self.n_samples));
         }
-        let data = hdf::create::<f64>(&self.hdf5, name, &[values.len()]).map_err(|e| write_error(path, e))?;
+        let data = hdf::create::<N>(&self.hdf5, name, &[values.len()]).map_err(|e| write_error(path, e))?;
         hdf::write_rows(path, &data, 0..values.len(), values)
     }
 

@@ -8,7 +8,7 @@ use kolmo::io::operators::OperatorFile;
 use std::fmt::Write;
 use std::path::Path;
 
-fn coordinates(small: &Small, values: &[f64]) -> String {
+pub fn coordinates(small: &Small, values: &[f64]) -> String {
     let mut text =
         format!("%%MatrixMarket matrix coordinate real general\n% by rows\n{0} {0} {1}\n", small.n, values.len());
     for (i, rows) in small.indptr.windows(2).enumerate() {

@@ -141,12 +141,7 @@ fn market(folder: &Path, small: &Small) {
     let mut table = String::from("sample,mu\n");
     for (k, mu) in small.parameters.iter().enumerate() {
         table += &format!("s{k},{mu}\n");
-        let mut text =
-            format!("%%MatrixMarket matrix coordinate real general\n{0} {0} {1}\n", small.n, small.indices.len());
-        for (i, row) in small.indptr.windows(2).enumerate() {
-            (row[0]..row[1])
-                .for_each(|e| text += &format!("{} {} {}\n", i + 1, small.indices[e] + 1, small.values[k][e]));
-        }
+        let text = crate::matrix_market::coordinates(small, &small.values[k]);
         write_text(folder, &format!("market/A_s{k}.mtx"), &text);
     }
     write_text(folder, "market/parameters.csv", &table);

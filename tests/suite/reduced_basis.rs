@@ -232,6 +232,11 @@ fn complex_arithmetic_on_real_numbers() {
     let (z, s) = other.solve_with_indicator(&theta.map(complex), &gamma.map(complex), 5, &mut second).unwrap();
     assert!(y.iter().zip(z).all(|(y, z)| (complex(*y) - *z).modulus() < 1e-11));
     assert!((r - s).abs() < 1e-10 * s);
+    // Modes are cut at the tolerance in both.
+    let cut = Options { truncation: Truncation::Tolerance(0.4), ..Options::default() };
+    let real = reduced_basis(&problem, snapshots.as_ref(), None, &cut).unwrap();
+    let other = reduced_basis(&c_problem, turned(&snapshots).as_ref(), None, &cut).unwrap();
+    assert!(real.n_modes() < 8 && real.n_modes() == other.n_modes(), "{} and {}", real.n_modes(), other.n_modes());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::kernel::{NOISE, Points};
 use crate::table::{Bound, Table};
 use kolmo::Result;
-use kolmo::algorithms::stochastic_log_det::{Options, stochastic_log_det};
+use kolmo::algorithms::stochastic_log_det::{LogDetEstimate, Options, stochastic_log_det};
 use kolmo::linalg::terms::Pattern;
 use std::time::Instant;
 
@@ -33,19 +33,12 @@ fn kernel(table: &mut Table) -> Result<()> {
     let found = stochastic_log_det(N_POINTS, &|x, y| pattern.apply(&entries, x, y), &options)?;
     let seconds = start.elapsed().as_secs_f64();
     let error = (found.value - truth).abs();
-    let quadrature = found.quadrature_error.unwrap_or(f64::NAN);
     let mut row = |what: &str, found: f64, bound: Bound| {
         table.row(format!("Lanczos, kernel of 4000 points: {what}"), found, bound)
     };
     row("log det by Cholesky", truth, Bound::Shown);
     row("error", error, Bound::Shown);
-    row("standard error", found.standard_error, Bound::Shown);
-    row("error of the quadrature, bound", quadrature, Bound::Shown);
-    row(
-        "error / (3 standard errors + that of the quadrature)",
-        error / (3.0 * found.standard_error + quadrature),
-        Bound::AtMost(1.0),
-    );
+    accuracy(&mut row, &found, error);
     row("relative error", error / truth.abs(), Bound::AtMost(0.01));
     row("seconds", seconds, Bound::Shown);
     row("seconds of Cholesky", exact_seconds, Bound::Shown);
@@ -75,19 +68,21 @@ fn grid(table: &mut Table) -> Result<()> {
     let found = stochastic_log_det(n, &|x, y| pattern.apply(&values, x, y), &options)?;
     let seconds = start.elapsed().as_secs_f64();
     let error = (found.value - truth).abs();
-    let quadrature = found.quadrature_error.unwrap_or(f64::NAN);
     let mut row = |what: &str, found: f64, bound: Bound| {
         table.row(format!("Lanczos, grid of 90000 points: {what}"), found, bound)
     };
     row("log det, known", truth, Bound::Shown);
     row("relative error", error / truth, Bound::AtMost(1e-3));
-    row("standard error", found.standard_error, Bound::Shown);
-    row("error of the quadrature, bound", quadrature, Bound::Shown);
-    row(
-        "error / (3 standard errors + that of the quadrature)",
-        error / (3.0 * found.standard_error + quadrature),
-        Bound::AtMost(1.0),
-    );
+    accuracy(&mut row, &found, error);
     row("seconds", seconds, Bound::Shown);
     Ok(())
+}
+
+/// What the estimate says of itself, beside its error.
+fn accuracy(row: &mut dyn FnMut(&str, f64, Bound), found: &LogDetEstimate, error: f64) {
+    let quadrature = found.quadrature_error.unwrap_or(f64::NAN);
+    row("standard error", found.standard_error, Bound::Shown);
+    row("error of the quadrature, bound", quadrature, Bound::Shown);
+    let share = error / (3.0 * found.standard_error + quadrature);
+    row("error / (3 standard errors + that of the quadrature)", share, Bound::AtMost(1.0));
 }
